@@ -1,0 +1,113 @@
+"""What one task writes: tables, documents with their ledger, counts. All of it is committed together, the record last."""
+
+import os
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline import storage
+from pipeline.executors import Tick
+from pipeline.manifest import Counts
+from pipeline.schema import REASON, ledger, text_size
+from pipeline.shards import GROUP_ROWS, ShardWriter
+
+
+class Output:
+    """The files of one task, under temporary names until `commit`."""
+
+    def __init__(self, folder: str, part: str, name: str, tick: Tick = lambda rows, size: None) -> None:
+        self.folder, self.part, self.name, self.tick = folder, part, name, tick
+        self.counts: Counts = {}
+        self._writers: list[ShardWriter] = []
+        self._documents: DocumentWriter | None = None
+        self._sides: dict[str, bytes] = {}
+
+    def table(self, schema: pa.Schema, part: str | None = None, group_rows: int = GROUP_ROWS) -> ShardWriter:
+        """A writer of `<folder>/<part>/<name>.parquet`."""
+        writer = ShardWriter(f"{self.folder}/{part or self.part}/{self.name}.parquet", schema, group_rows)
+        self._writers.append(writer)
+        return writer
+
+    def documents(self, schema: pa.Schema, keep: bool = True) -> "DocumentWriter":
+        """A writer that parts documents from rejected ones; with `keep` false it writes the ledger only."""
+        kept = self.table(schema) if keep else None
+        self._documents = DocumentWriter(kept, self.table(ledger(schema), "rejected"), self.tick)
+        return self._documents
+
+    def count(self, **counts: int) -> None:
+        """Add to the counts in the task's record."""
+        for name, number in counts.items():
+            self.counts[name] = self.counts.get(name, 0) + number
+
+    def side(self, name: str, data: bytes) -> None:
+        """Write an extra file `<folder>/<name>`, such as a model's card."""
+        self._sides[name] = data
+
+    def commit(self, read: Mapping[str, Any]) -> None:
+        """Give every file its name, ledger first; then the record. The record exists, so the task is done."""
+        for writer in self._writers:
+            writer.close()
+        written = {name: storage.checksum_bytes(data) for name, data in self._sides.items()}
+        for name, data in self._sides.items():
+            storage.write_bytes(f"{self.folder}/{name}", data)
+        for writer in reversed(self._writers):
+            path = os.path.relpath(writer.path, self.folder)
+            written[path] = storage.checksum(writer.partial)
+            storage.commit(writer.partial, writer.path)
+        counts = self.counts | (self._documents.counts() if self._documents else {})
+        record = {"read": dict(read), "written": written, "counts": counts}
+        storage.write_json(record_path(self.folder, self.part, self.name), record)
+
+    def abandon(self) -> None:
+        """Forget everything."""
+        for writer in self._writers:
+            writer.abandon()
+
+
+class DocumentWriter:
+    """Rows without a reason go to the shard, rows with one to the ledger; both are counted."""
+
+    def __init__(self, kept: ShardWriter | None, rejected: ShardWriter, tick: Tick) -> None:
+        self._kept, self._rejected, self._tick = kept, rejected, tick
+        self._counts: Counter[str] = Counter()
+        self._reasons: Counter[str] = Counter()
+
+    def write(self, table: pa.Table) -> pa.Table:
+        """Part the rows of `table`; returns the kept ones, without the reason."""
+        kept = table
+        if REASON in table.column_names:
+            reasons = table[REASON]
+            if reasons.null_count < len(reasons):
+                gone = table.filter(pc.is_valid(reasons))
+                self._reasons.update(gone[REASON].to_pylist())
+                self._rejected.write(gone.select(self._rejected.schema.names))
+                kept = table.filter(pc.is_null(reasons))
+            kept = kept.drop_columns([REASON])
+        size = self._measure(table, "in")
+        self._measure(kept, "out")
+        if self._kept is not None:
+            self._kept.write(kept)
+        self._tick(table.num_rows, size)
+        return kept
+
+    def counts(self) -> Counts:
+        """rows, bytes and estimated tokens in and out, and rows by reason."""
+        zeros = {f"{what}_{way}": 0 for what in ("rows", "bytes", "tokens") for way in ("in", "out")}
+        return {**zeros, **self._counts, "reasons": dict(sorted(self._reasons.items()))}
+
+    def _measure(self, table: pa.Table, way: str) -> int:
+        size = tokens = 0
+        if "text" in table.column_names:
+            size, tokens = text_size(table["text"])
+        if "token_count" in table.column_names:
+            tokens = pc.sum(table["token_count"]).as_py() or 0
+        self._counts.update({f"rows_{way}": table.num_rows, f"bytes_{way}": size, f"tokens_{way}": tokens})
+        return size
+
+
+def record_path(folder: str, part: str, name: str) -> str:
+    """Where the record of a task is."""
+    return f"{folder}/tasks/{part}/{name}.json"

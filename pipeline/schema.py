@@ -1,0 +1,81 @@
+"""What a document is, and how stages may change it."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.errors import SchemaError
+
+DOCUMENT = pa.schema(
+    [
+        ("id", pa.string()),  # <source>/<stem>/<byte offset or line>: points back at the raw bytes
+        ("source", pa.string()),
+        ("url", pa.string()),
+        ("date", pa.string()),
+        ("license", pa.string()),
+        ("domain", pa.string()),  # registered domain of the url
+        ("split", pa.string()),  # "train" or "val", decided at birth
+        ("warc", pa.string()),  # the address of the raw record: file name, byte offset, bytes
+        ("offset", pa.int64()),
+        ("length", pa.int64()),
+        ("text", pa.large_string()),  # NFC
+    ]
+)
+REASON = "reason"  # a stage says why it rejects a row; the engine moves the row to the ledger
+
+
+def with_column(table: pa.Table, name: str, values: Any) -> pa.Table:
+    """`table` with the column set: replaced in place when it is there, else added at the end."""
+    at = table.schema.get_field_index(name)
+    column = values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values)
+    if at >= 0:
+        return table.set_column(at, name, column)
+    return table.append_column(name, column)
+
+
+def ledger(schema: pa.Schema) -> pa.Schema:
+    """The columns of the ledger of rejected rows: every one but texts and lists, then the reason."""
+    light = [f for f in schema if not (pa.types.is_large_string(f.type) or pa.types.is_nested(f.type))]
+    return pa.schema([*light, pa.field(REASON, pa.string())])
+
+
+def unify(schemas: Iterable[pa.Schema], what: str) -> pa.Schema:
+    """All columns of several schemas, in order of first appearance; one name with two types is a SchemaError."""
+    fields: dict[str, pa.Field] = {}
+    for schema in schemas:
+        for field in schema:
+            known = fields.setdefault(field.name, field)
+            if known.type != field.type:
+                raise SchemaError(
+                    f"{what}: column '{field.name}' is {known.type} in one input and {field.type} in another; "
+                    "give both the same type where they are made"
+                )
+    return pa.schema(list(fields.values()))
+
+
+def aligned(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """`table` with exactly the columns of `schema`; one that it lacks is null."""
+    if table.schema == schema:
+        return table
+    columns = [
+        table[f.name].cast(f.type) if f.name in table.column_names else pa.nulls(table.num_rows, f.type) for f in schema
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def text_size(texts: pa.ChunkedArray) -> tuple[int, int]:
+    """(bytes, estimated GPT-2 tokens) of a column of texts.
+
+    The estimate is one token for every 4.4 ASCII characters and, for other scripts, for every 1.6 bytes; what
+    it is worth is printed by `python -m benchmarks.token_estimate`.
+    """
+    size = pc.sum(pc.binary_length(texts)).as_py() or 0
+    beyond = size - (pc.sum(pc.utf8_length(texts)).as_py() or 0)
+    return size, estimated_tokens(size, beyond)
+
+
+def estimated_tokens(size: int, beyond: int) -> int:
+    """Tokens in `size` bytes of UTF-8 of which `beyond` are more than one a character."""
+    return round((size - 1.5 * beyond) / 4.4 + 1.5 * beyond / 1.6) if beyond else round(size / 4.4)

@@ -1,0 +1,180 @@
+"""Where bytes live: the one module that opens, lists, commits and deletes files.
+
+Every path is a string, so that an object store can be added here without touching a stage. A file is committed by
+writing a temporary name and renaming it: it is there whole, or it is not there.
+"""
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import xxhash
+
+from pipeline.errors import InputError, StaleRunError, StorageError
+
+PARTIAL = ".partial"
+_TO_FIX = {
+    errno.ENOSPC: "the disk is full; free some space and run the same command again, it continues where it stopped",
+    errno.EDQUOT: "your disk quota is used up; free some space and run the same command again",
+    errno.EROFS: "the disk is read-only; choose another folder with --out",
+    errno.EACCES: "permission denied; choose another folder with --out, or change its permissions",
+    errno.EPERM: "not permitted; choose another folder with --out, or change its permissions",
+}
+
+
+@contextlib.contextmanager
+def explained(path: str) -> Iterator[None]:
+    """Turn an operating-system error while writing `path` into a StorageError that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        remedy = _TO_FIX.get(error.errno or 0, "check the disk, then run the same command again")
+        raise StorageError(f"cannot write {path}: {remedy} ({error.strerror or error})") from error
+
+
+def open_input(path: str) -> IO[bytes]:
+    """Open an input file for streaming, as a binary file object."""
+    try:
+        return open(path, "rb", buffering=1 << 20)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}; check the path in the recipe") from error
+
+
+def read_bytes(path: str) -> bytes:
+    """The whole file."""
+    with open_input(path) as file:
+        return file.read()
+
+
+def read_json(path: str) -> Any:
+    """The parsed file, or None when there is no such file."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+
+
+def exists(path: str) -> bool:
+    """Whether there is a file or folder of this name."""
+    return os.path.exists(path)
+
+
+def size(path: str) -> int:
+    """Bytes in the file."""
+    return os.stat(path).st_size
+
+
+def checksum(path: str) -> str:
+    """xxh3-128 of the file's bytes, in hex."""
+    digest = xxhash.xxh3_128()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def checksum_bytes(data: bytes) -> str:
+    """The same of bytes in memory."""
+    return xxhash.xxh3_128_hexdigest(data)
+
+
+def names(folder: str, suffix: str = "") -> list[str]:
+    """Sorted names of the finished files in `folder` that end in `suffix`, without it; none if there is no folder."""
+    try:
+        entries = os.listdir(folder)
+    except FileNotFoundError:
+        return []
+    return sorted(e.removesuffix(suffix) for e in entries if e.endswith(suffix) and not e.endswith(PARTIAL))
+
+
+def temporary(path: str) -> str:
+    """A name beside `path` to write to before `commit`; hidden, and unique to this host and call."""
+    folder, name = os.path.split(path)
+    with explained(folder):
+        os.makedirs(folder, exist_ok=True)
+    return os.path.join(folder, f".{name}.{socket.gethostname()}.{secrets.token_hex(4)}{PARTIAL}")
+
+
+def commit(partial: str, path: str) -> None:
+    """Give a finished temporary file its name, replacing what was there."""
+    with explained(path):
+        os.replace(partial, path)
+
+
+def discard(partial: str) -> None:
+    """Delete a temporary file, if it is there."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(partial)
+
+
+def write_bytes(path: str, data: bytes) -> None:
+    """Commit `data` as `path`."""
+    partial = temporary(path)
+    try:
+        with explained(path):
+            Path(partial).write_bytes(data)
+        commit(partial, path)
+    finally:
+        discard(partial)
+
+
+def write_json(path: str, value: Any) -> None:
+    """Commit `value` as readable JSON with sorted keys."""
+    text = json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
+    write_bytes(path, f"{text}\n".encode())
+
+
+def append(path: str, line: str) -> None:
+    """Add a line to a log."""
+    with explained(path):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
+
+
+def sweep(folder: str) -> None:
+    """Delete the temporary files that a killed run left anywhere below `folder`."""
+    for root, _, files in os.walk(folder):
+        for name in files:
+            if name.endswith(PARTIAL):
+                discard(os.path.join(root, name))
+
+
+def remove_step(folder: str) -> None:
+    """Delete a step's folder, `identity.json` last, so that a kill half-way leaves a folder that says what it is."""
+    if not exists(folder):
+        return
+    with explained(folder):
+        discard(os.path.join(folder, "manifest.json"))
+        for entry in sorted(os.listdir(folder)):
+            path = os.path.join(folder, entry)
+            if os.path.isdir(path):
+                shutil.rmtree(path)
+            elif entry != "identity.json":
+                os.unlink(path)
+        discard(os.path.join(folder, "identity.json"))
+        os.rmdir(folder)
+
+
+@contextlib.contextmanager
+def locked(folder: str) -> Iterator[None]:
+    """Hold `folder` for one run at a time; the lock dies with the process."""
+    with explained(folder):
+        os.makedirs(folder, exist_ok=True)
+        handle = open(os.path.join(folder, ".lock"), "w")
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StaleRunError(
+                f"another run is using {folder}; wait for it to end, or choose another folder with --out"
+            ) from None
+        yield

@@ -1,0 +1,96 @@
+"""Parquet as the shuffle, in two levels.
+
+A map task writes one file whose rows are sorted by the uint32 column `partition`. A merge task joins up to
+FAN_IN such files into one, sorted too, in which every partition has row groups of its own. To read a
+partition is to read its row groups in each merged file, in the order of the files.
+"""
+
+import heapq
+import os
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import groupby, islice, pairwise
+from operator import itemgetter
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from pipeline.shards import read_batches, read_group, read_schema
+from pipeline.stage import Job, Output
+
+PARTITION = "partition"
+FAN_IN = 256  # files that a merge task holds open, with one row group of each in memory
+GROUP_ROWS = 1 << 16  # of a merged file; the writer closes a group of wide rows earlier
+
+
+def partitions_for(total_bytes: int, limit_bytes: int) -> int:
+    """The least power of two that keeps an even share of `total_bytes` within `limit_bytes`; at least 1."""
+    shares = -(-total_bytes // limit_bytes)
+    return 1 << max(0, shares - 1).bit_length()
+
+
+def sorted_by_partition(table: pa.Table, partitions: NDArray[np.uint32]) -> pa.Table:
+    """The rows of `table` with a last column `partition`, sorted by it; equal partitions keep their order."""
+    order = np.argsort(partitions, kind="stable")
+    column = pa.array(partitions[order], pa.uint32())
+    return table.take(pa.array(order)).append_column(PARTITION, column)
+
+
+def merge(job: Job, part: str, files: Sequence[str], partitions: int) -> tuple[str, ...]:
+    """Join every FAN_IN files (sorted by partition, one schema) into one, by tasks of the job's part `part`.
+
+    How many files come back follows from the number of `files` only. Raises ValueError when a file is not
+    sorted or has a partition that is not below `partitions`.
+    """
+    fans = [tuple(files[start : start + FAN_IN]) for start in range(0, len(files), FAN_IN)]
+    items = {f"{number:05d}": fan for number, fan in enumerate(fans)}
+    reads = {name: [os.path.basename(path) for path in fan] for name, fan in items.items()}
+    return tuple(job.map(part, partial(_join, partitions), items, reads).values())
+
+
+def read_partition(merged: Sequence[str], partition: int, columns: Sequence[str] | None = None) -> pa.Table:
+    """The rows of one partition: its part of every merged file, in order."""
+    empty = read_schema(merged[0]).empty_table()
+    tables = stream_partition(merged, partition, columns)
+    return pa.concat_tables([empty if columns is None else empty.select(columns), *tables])
+
+
+def stream_partition(
+    merged: Sequence[str], partition: int, columns: Sequence[str] | None = None
+) -> Iterator[pa.Table]:
+    """The same rows, one row group after another, for partitions that should not be in memory at once."""
+    for path in merged:
+        for group in _groups_of(path, partition):
+            yield read_group(path, group, columns)
+
+
+def _groups_of(path: str, partition: int) -> list[int]:
+    """The row groups of a merged file that hold `partition`, by the statistics in its footer."""
+    footer = pq.read_metadata(path)
+    leaf = [footer.schema.column(number).path for number in range(footer.num_columns)].index(PARTITION)
+    groups = (footer.row_group(number).column(leaf) for number in range(footer.num_row_groups))
+    return [number for number, column in enumerate(groups) if column.statistics.min == partition]
+
+
+def _join(partitions: int, files: tuple[str, ...], output: Output) -> None:
+    """Merge sorted files by partition; the rows of one partition stay in the order of the files."""
+    writer = output.table(read_schema(files[0]), group_rows=GROUP_ROWS)
+    last = -1
+    for partition, runs in groupby(heapq.merge(*map(_runs, files), key=itemgetter(0)), key=itemgetter(0)):
+        if not last < partition < partitions:
+            raise ValueError(f"partition {partition} comes after {last}, of {partitions}, in one of {files}")
+        while tables := [rows for _, rows in islice(runs, FAN_IN)]:
+            writer.write(pa.concat_tables(tables))
+        writer.end_group()
+        last = partition
+
+
+def _runs(path: str) -> Iterator[tuple[int, pa.Table]]:
+    """(partition, its rows) along one sorted file; a run that crosses row groups comes in pieces."""
+    for table in read_batches(path):
+        partitions = table[PARTITION].to_numpy()
+        starts = np.flatnonzero(np.diff(partitions.astype(np.int64), prepend=-1))
+        for start, end in pairwise([*starts.tolist(), len(partitions)]):
+            yield int(partitions[start]), table.slice(start, end - start)

@@ -1,6 +1,6 @@
-"""A dataset: a finished folder of Parquet shards, a ledger of rejected records and a manifest, or several such in order.
+"""A dataset: a finished folder of Parquet shards, a ledger and a manifest; or several such, in order.
 
-    >>> Dataset("runs/gpt3/good").to_pandas()
+>>> Dataset("runs/gpt3/good").to_pandas()
 """
 
 from collections.abc import Iterator, Sequence
@@ -48,28 +48,32 @@ class Dataset:
 
     @cached_property
     def shards(self) -> dict[str, str]:
-        """Shard files by name: in order of the folders, then of the names. A shard keeps its name from step to step."""
+        """Shard files by name, in order of the folders, then of the names; a name stays from step to step."""
         found: dict[str, str] = {}
         for folder, manifest in zip(self.folders, self.manifests, strict=True):
             for name in sorted(manifest.shards):
                 if name in found:
                     raise RecipeError(
-                        f"two inputs have a shard '{name}': {found[name]} and {folder}; they hold the same documents "
-                        "twice, or two sources and files share a name: give one another `source`"
+                        f"two inputs have a shard '{name}': {found[name]} and {folder}; they hold the same "
+                        "documents twice, or two sources and files share a name: give one another `source`"
                     )
                 found[name] = f"{folder}/shards/{name}.parquet"
         return found
 
     @cached_property
-    def checksums(self) -> dict[str, str]:
-        """The checksum of each shard file, as its task recorded it."""
+    def contents(self) -> dict[str, str]:
+        """The digest of the documents of each shard, as its task recorded it."""
         records = {name: record for manifest in self.manifests for name, record in manifest.shards.items()}
-        return {name: records[name]["written"][f"shards/{name}.parquet"] for name in self.shards}
+        return {name: records[name].get("content", "") for name in self.shards}
 
     @cached_property
     def schema(self) -> pa.Schema:
         """The columns of all folders together; every shard of a folder has the same ones."""
-        first = [part_shards[0] for part_shards in (list(part.shards.values()) for part in self.parts) if part_shards]
+        first = [
+            part_shards[0]
+            for part_shards in (list(part.shards.values()) for part in self.parts)
+            if part_shards
+        ]
         return unify(map(shards.read_schema, first), " + ".join(self.folders))
 
     @cached_property
@@ -93,7 +97,11 @@ class Dataset:
 
     def rejected(self) -> pa.Table:
         """The ledger: one row for each rejected record, with the reason."""
-        names = [(folder, name) for folder in self.folders for name in storage.names(f"{folder}/rejected", ".parquet")]
+        names = [
+            (folder, name)
+            for folder in self.folders
+            for name in storage.names(f"{folder}/rejected", ".parquet")
+        ]
         tables = [batch for f, n in names for batch in shards.read_batches(f"{f}/rejected/{n}.parquet")]
         return pa.concat_tables(tables, promote_options="default") if tables else pa.table({})
 

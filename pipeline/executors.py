@@ -1,5 +1,6 @@
 """Where tasks run: in this process, or in worker processes that may die without taking the step along."""
 
+import contextlib
 import multiprocessing
 import os
 import pickle
@@ -100,7 +101,7 @@ class Processes:
             raise
 
     def close(self) -> None:
-        """End the workers, also those in the middle of a task: what they have not committed does not exist."""
+        """End the workers, also in the middle of a task: what is not committed does not exist."""
         for worker in self._crew:
             worker.process.kill()
         for worker in self._crew:
@@ -126,10 +127,8 @@ class _Worker:
 
     def start(self, name: str, code: bytes, item: Any) -> None:
         self.name = name
-        try:
+        with contextlib.suppress(OSError):  # it is dead; `answer` will notice
             self.pipe.send((code, item))
-        except OSError:
-            pass  # it is dead; `answer` will notice
 
     def answer(self) -> tuple[int, int] | Cost | WinnowError | None:
         """A tick, the cost of the finished task, its error, or None when the worker has died."""

@@ -1,7 +1,7 @@
 """Files from outside the run that a recipe names: patterns, lists of paths, and their identity.
 
-A stage marks such a field with `Files` (data) or `SmallFiles` (benchmarks, tokenizers, models). The recipe may give one
-string or a list; relative ones are taken from the recipe's folder. A path never enters a step's identity.
+A stage marks such a field with `Files` (data) or `SmallFiles` (benchmarks, tokenizers, models). The recipe
+gives one string or a list; relative ones start from the recipe's folder. No path enters a step's identity.
 """
 
 import glob
@@ -28,8 +28,8 @@ _EXTENSIONS = re.compile(
 def expand(patterns: Sequence[str], suffixes: Sequence[str] = ()) -> list[str]:
     """The files that files, folders, globs and `.paths[.gz]` lists stand for, in sorted order, each once.
 
-    Of a folder, those files count that end in one of `suffixes` (all, if none are given), at any depth. Raises
-    InputError when a pattern matches nothing.
+    Of a folder, those files count that end in one of `suffixes` (all, if none are given), at any depth.
+    Raises InputError when a pattern matches nothing.
     """
     found: set[str] = set()
     for pattern in patterns:
@@ -45,7 +45,11 @@ def _matches(pattern: str, suffixes: tuple[str, ...]) -> list[str]:
         return _listed(pattern)
     if os.path.isdir(pattern):
         inside = (os.path.join(root, name) for root, _, files in os.walk(pattern) for name in files)
-        return [path for path in inside if not os.path.basename(path).startswith(".") and path.endswith(suffixes or "")]
+        return [
+            path
+            for path in inside
+            if not os.path.basename(path).startswith(".") and path.endswith(suffixes or "")
+        ]
     if os.path.exists(pattern):
         return [pattern]
     return [path for path in glob.glob(pattern, recursive=True) if os.path.isfile(path)]
@@ -62,7 +66,9 @@ def _listed(path: str) -> list[str]:
     files = [os.path.join(os.path.dirname(path), line) for line in lines]
     for number, file in enumerate(files, 1):
         if not os.path.isfile(file):
-            raise InputError(f"{path}, line {number}: no file {file}; paths in a list are relative to the list's folder")
+            raise InputError(
+                f"{path}, line {number}: no file {file}; paths in a list are relative to the list's folder"
+            )
     return files
 
 
@@ -72,14 +78,14 @@ def stem(path: str) -> str:
 
 
 def by_stem(paths: Sequence[str], source: str) -> dict[str, str]:
-    """`<source>-<stem>` -> path; two equal stems in one source would give two documents one id: RecipeError."""
+    """`<source>-<stem>` -> path. Two equal stems would give two documents one id: RecipeError."""
     named: dict[str, str] = {}
     for path in paths:
         name = f"{source}-{stem(path)}"
         if name in named:
             raise RecipeError(
-                f"source '{source}': {named[name]} and {path} have the same name without folder and extensions, "
-                "so their documents would share ids; rename one, or give it a source of its own"
+                f"source '{source}': {named[name]} and {path} have the same name without folder and "
+                "extensions, so their documents would share ids; rename one, or give it a source of its own"
             )
         named[name] = path
     return named

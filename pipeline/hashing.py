@@ -18,15 +18,15 @@ def hash_text(strings: pa.Array | pa.ChunkedArray) -> UInt64s:
 
     Returns one uint64 per row.
     """
-    values = strings.to_pylist()
-    return np.fromiter((xxhash.xxh3_64_intdigest(value or "") for value in values), np.uint64, len(values))
+    values = strings.cast(pa.large_binary()).to_pylist()
+    return np.fromiter((xxhash.xxh3_64_intdigest(value or b"") for value in values), np.uint64, len(values))
 
 
 def uniform(seed: int, purpose: str, keys: UInt64s) -> npt.NDArray[np.float64]:
     """One number in [0, 1) per key, a pure function of (seed, purpose, key).
 
-    Two purposes never share a number: use "<step>/<draw>". Keys are 64-bit hashes or ids. 53 random bits each,
-    by the finalizer of SplitMix64 (Steele, Lea and Flood, 2014).
+    Two purposes never share a number: use "<step>/<draw>". Keys are 64-bit hashes or ids. 53 random bits
+    each, by the finalizer of SplitMix64 (Steele, Lea and Flood, 2014).
     """
     salt = np.uint64(hash_bytes(f"{seed}/{purpose}".encode()))
     mixed = mix(keys.astype(np.uint64, copy=False) ^ salt)

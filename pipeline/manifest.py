@@ -59,7 +59,9 @@ def check_same(folder: str, old: Identity, new: Identity) -> None:
     remedy = f"run with --redo {new.step} to make it again, or choose another folder with --out"
     if all(name.startswith("whole.") for name in moved):
         inputs = ", ".join(sorted(name.split(":")[0].removeprefix("whole.") for name in moved))
-        raise StaleRunError(f"{folder}: inputs grew or changed ({inputs}) since this step saw all of them; {remedy}")
+        raise StaleRunError(
+            f"{folder}: inputs grew or changed ({inputs}) since this step saw all of them; {remedy}"
+        )
     raise StaleRunError(f"{folder} was made by another recipe ({'; '.join(moved)}); {remedy}")
 
 
@@ -68,7 +70,9 @@ def _flat(identity: Identity) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in json.loads(canonical(dataclasses.asdict(identity))).items():
         if isinstance(value, dict):
-            flat.update({f"{name}.{key}" if name != "parameters" else key: item for key, item in value.items()})
+            flat.update(
+                {f"{name}.{key}" if name != "parameters" else key: item for key, item in value.items()}
+            )
         else:
             flat[name] = value
     return flat
@@ -110,7 +114,7 @@ class Manifest:
 
 
 def totals(tasks: dict[str, dict[str, Counts]]) -> Counts:
-    """The sums over all task records of a step: rows in and out, bytes, tokens, rows by reason, other counts."""
+    """The sums over a step's task records: rows in and out, bytes, tokens, rows by reason, other counts."""
     total: Counts = {}
     for records in tasks.values():
         for record in records.values():

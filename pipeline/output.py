@@ -1,12 +1,13 @@
-"""What one task writes: tables, documents with their ledger, counts. All of it is committed together, the record last."""
+"""What one task writes: tables, documents with their ledger, counts; committed together, the record last."""
 
 import os
 from collections import Counter
-from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import xxhash
 
 from pipeline import storage
 from pipeline.executors import Tick
@@ -21,6 +22,7 @@ class Output:
     def __init__(self, folder: str, part: str, name: str, tick: Tick = lambda rows, size: None) -> None:
         self.folder, self.part, self.name, self.tick = folder, part, name, tick
         self.counts: Counts = {}
+        self.read: Any = None  # what the task reads, for its record
         self._writers: list[ShardWriter] = []
         self._documents: DocumentWriter | None = None
         self._sides: dict[str, bytes] = {}
@@ -46,7 +48,7 @@ class Output:
         """Write an extra file `<folder>/<name>`, such as a model's card."""
         self._sides[name] = data
 
-    def commit(self, read: Mapping[str, Any]) -> None:
+    def commit(self) -> None:
         """Give every file its name, ledger first; then the record. The record exists, so the task is done."""
         for writer in self._writers:
             writer.close()
@@ -58,7 +60,9 @@ class Output:
             written[path] = storage.checksum(writer.partial)
             storage.commit(writer.partial, writer.path)
         counts = self.counts | (self._documents.counts() if self._documents else {})
-        record = {"read": dict(read), "written": written, "counts": counts}
+        record = {"read": self.read, "written": written, "counts": counts}
+        if self._documents:
+            record["content"] = self._documents.content()
         storage.write_json(record_path(self.folder, self.part, self.name), record)
 
     def abandon(self) -> None:
@@ -74,6 +78,7 @@ class DocumentWriter:
         self._kept, self._rejected, self._tick = kept, rejected, tick
         self._counts: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
+        self._content = {name: xxhash.xxh3_128() for name in ("id", "text")}
 
     def write(self, table: pa.Table) -> pa.Table:
         """Part the rows of `table`; returns the kept ones, without the reason."""
@@ -88,6 +93,8 @@ class DocumentWriter:
             kept = kept.drop_columns([REASON])
         size = self._measure(table, "in")
         self._measure(kept, "out")
+        for name, digest in self._content.items():
+            _digest(kept, name, digest)
         if self._kept is not None:
             self._kept.write(kept)
         self._tick(table.num_rows, size)
@@ -98,6 +105,10 @@ class DocumentWriter:
         zeros = {f"{what}_{way}": 0 for what in ("rows", "bytes", "tokens") for way in ("in", "out")}
         return {**zeros, **self._counts, "reasons": dict(sorted(self._reasons.items()))}
 
+    def content(self) -> str:
+        """A digest of the ids and texts of the kept rows: the same whether they are written or flow on."""
+        return storage.checksum_bytes(b"".join(digest.digest() for digest in self._content.values()))
+
     def _measure(self, table: pa.Table, way: str) -> int:
         size = tokens = 0
         if "text" in table.column_names:
@@ -106,6 +117,17 @@ class DocumentWriter:
             tokens = pc.sum(table["token_count"]).as_py() or 0
         self._counts.update({f"rows_{way}": table.num_rows, f"bytes_{way}": size, f"tokens_{way}": tokens})
         return size
+
+
+def _digest(table: pa.Table, name: str, digest: xxhash.xxh3_128) -> None:
+    """Add the bytes of one column's strings; the same for any batches."""
+    if name not in table.column_names:
+        return
+    for chunk in table[name].chunks:
+        values = chunk.cast(pa.large_string())
+        ends = np.frombuffer(values.buffers()[1], np.int64)[values.offset : values.offset + len(values) + 1]
+        if len(values):
+            digest.update(values.buffers()[2][ends[0] : ends[-1]])
 
 
 def record_path(folder: str, part: str, name: str) -> str:

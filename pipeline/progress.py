@@ -76,7 +76,9 @@ class Bars(Progress):
         if step not in self._tasks:
             self._tasks[step] = self._bars.add_task(label, total=total, completed=done, rows=0, size=0)
         else:
-            self._bars.reset(self._tasks[step], total=total, completed=done, description=label, rows=0, size=0)
+            self._bars.reset(
+                self._tasks[step], total=total, completed=done, description=label, rows=0, size=0
+            )
         self._current = self._tasks[step]
 
     def tick(self, rows: int, size: int) -> None:
@@ -131,10 +133,9 @@ class Lines(Progress):
         self._spoke = time.monotonic()
         seconds = self._spoke - self._started
         left = f", {(self._total - self._done) * seconds / self._done:.0f} s left" if self._done else ""
-        self._console.print(
-            f"{self._step} {self._part}: {self._done}/{self._total}, {rate(self._rows, self._size, seconds)}{left}",
-            highlight=False,
-        )
+        speed = rate(self._rows, self._size, seconds)
+        line = f"{self._step} {self._part}: {self._done}/{self._total} {speed}{left}"
+        self._console.print(line, highlight=False)
 
 
 def rate(rows: int, size: int, seconds: float) -> str:

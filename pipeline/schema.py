@@ -42,14 +42,14 @@ def ledger(schema: pa.Schema) -> pa.Schema:
 
 
 def unify(schemas: Iterable[pa.Schema], what: str) -> pa.Schema:
-    """All columns of several schemas, in order of first appearance; one name with two types is a SchemaError."""
+    """All columns of several schemas, in order of first appearance; one name, two types: SchemaError."""
     fields: dict[str, pa.Field] = {}
     for schema in schemas:
         for field in schema:
             known = fields.setdefault(field.name, field)
             if known.type != field.type:
                 raise SchemaError(
-                    f"{what}: column '{field.name}' is {known.type} in one input and {field.type} in another; "
+                    f"{what}: column '{field.name}' is {known.type} in one input, {field.type} in another; "
                     "give both the same type where they are made"
                 )
     return pa.schema(list(fields.values()))
@@ -60,7 +60,8 @@ def aligned(table: pa.Table, schema: pa.Schema) -> pa.Table:
     if table.schema == schema:
         return table
     columns = [
-        table[f.name].cast(f.type) if f.name in table.column_names else pa.nulls(table.num_rows, f.type) for f in schema
+        table[f.name].cast(f.type) if f.name in table.column_names else pa.nulls(table.num_rows, f.type)
+        for f in schema
     ]
     return pa.Table.from_arrays(columns, schema=schema)
 

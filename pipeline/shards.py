@@ -1,7 +1,7 @@
 """Parquet shards: the only reader and writer of them.
 
-A shard's bytes depend on its rows alone, never on the batches they came in: row groups are refilled to 1,024 rows or
-64 MB of text, whichever comes first, and every group is one contiguous block before it is written.
+A shard's bytes depend on its rows alone, never on the batches they came in: row groups are refilled to 1,024
+rows or 64 MB of text, whichever comes first, and every group is one contiguous block before it is written.
 """
 
 import contextlib
@@ -73,8 +73,9 @@ class ShardWriter:
 
     def _fitting(self, table: pa.Table) -> int:
         """How many leading rows of `table` fit into the current group; at least one into an empty one."""
-        by_bytes = np.searchsorted(_row_bytes(table).cumsum(), GROUP_BYTES - self._waiting_bytes, side="right")
-        room = min(self._group_rows - self._waiting_rows, int(by_bytes), table.num_rows)
+        free = GROUP_BYTES - self._waiting_bytes
+        by_bytes = int(np.searchsorted(_row_bytes(table).cumsum(), free, side="right"))
+        room: int = min(self._group_rows - self._waiting_rows, by_bytes, table.num_rows)
         if room == 0 and self._waiting_rows:
             self.end_group()
             return self._fitting(table)
@@ -92,7 +93,9 @@ def _row_bytes(table: pa.Table) -> npt.NDArray[np.int64]:
     return total
 
 
-def read_batches(path: str, columns: Sequence[str] | None = None, schema: pa.Schema | None = None) -> Iterator[pa.Table]:
+def read_batches(
+    path: str, columns: Sequence[str] | None = None, schema: pa.Schema | None = None
+) -> Iterator[pa.Table]:
     """Row groups of one shard, in order, with the columns of `schema` (null where the shard has none)."""
     with _open(path) as file:
         present = set(file.schema_arrow.names)

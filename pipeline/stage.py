@@ -1,6 +1,7 @@
-"""What a stage is: a frozen dataclass whose fields are all its parameters, and a `run` that makes one dataset.
+"""What a stage is: a frozen dataclass whose fields are its parameters, and a `run` that makes one dataset.
 
-Most stages are a `MapStage` and write only `process`. A source (extract, ingest) has no inputs: its items are files.
+Most stages are a `MapStage` and write only `process`. A source (extract, ingest) has no inputs: its items are
+files.
 """
 
 import json
@@ -10,11 +11,10 @@ from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline import files, storage
 from pipeline.dataset import Dataset
-from pipeline.errors import InputError, RecipeError, SchemaError, StaleRunError, TaskFailedError, WinnowError
+from pipeline.errors import InputError, RecipeError, SchemaError, StaleRunError, TaskFailedError
 from pipeline.executors import Executor, Tick
 from pipeline.output import Output, record_path
 from pipeline.progress import Progress, Silent
@@ -26,10 +26,12 @@ __all__ = ["Dataset", "Job", "MapStage", "Output", "Stage"]
 
 
 class Stage:
-    """A step's work. Subclasses are frozen dataclasses; fields are parameters, checked when the recipe is read."""
+    """A step's work. Subclasses are frozen dataclasses; their fields are checked when the recipe is read."""
 
     version: ClassVar[int] = 1  # raise it when the same parameters would now give another answer
-    libraries: ClassVar[tuple[str, ...]] = ()  # distributions whose installed versions are part of the identity
+    libraries: ClassVar[
+        tuple[str, ...]
+    ] = ()  # distributions whose installed versions are part of the identity
     inputs: ClassVar[Mapping[str, str]] = {"documents": "documents"}  # name of the input -> kind of dataset
     optional: ClassVar[frozenset[str]] = frozenset()  # inputs that may be left out
     makes: ClassVar[str] = "documents"  # documents, tokens, model, grams, sequences
@@ -68,7 +70,12 @@ class MapStage(Stage):
         schemas = [documents.schema]
         for link in links:
             schemas.append(after(link.step, link.stage, schemas[-1]))
-        job.map("shards", partial(process_shard, links, schemas, documents), _names(documents), documents.checksums)
+        job.map(
+            "shards",
+            partial(process_shard, links, schemas, documents),
+            _names(documents),
+            documents.contents,
+        )
 
 
 @dataclass(frozen=True)
@@ -103,8 +110,8 @@ class Job:
     ) -> dict[str, str]:
         """Run fn(item, output) for each named item not yet done; each makes `<folder>/<part>/<name>.parquet`.
 
-        `reads` says what each task reads, for its record (a source's items are files: name and size). Returns the
-        paths by name, in the order of the items.
+        `reads` says what each task reads, for its record (a source's items are files: name and size).
+        Returns the paths by name, in the order of the items.
         """
         if reads is None:
             reads = {} if self.inputs else {name: _outside(path) for name, path in items.items()}
@@ -116,7 +123,9 @@ class Job:
         try:
             for name, cost in self.executor.map(task, todo, self.progress.tick):
                 self.progress.done(name, cost)
-                storage.append(f"{self.folder}/log/tasks.jsonl", json.dumps({"task": f"{part}/{name}", **vars(cost)}))
+                storage.append(
+                    f"{self.folder}/log/tasks.jsonl", json.dumps({"task": f"{part}/{name}", **vars(cost)})
+                )
         except TaskFailedError as error:
             raise TaskFailedError(f"step '{self.step}', {part}: {error}") from error
         return {name: f"{self.folder}/{part}/{name}.parquet" for name in items}
@@ -127,14 +136,19 @@ class Job:
             raise RecipeError(f"step '{self.step}': source '{source}' must be a name without '/'")
         return files.by_stem(files.expand(patterns, suffixes), source)
 
-    def _refuse_other(self, part: str, done: set[str], items: Mapping[str, Any], reads: Mapping[str, Any]) -> None:
+    def _refuse_other(
+        self, part: str, done: set[str], items: Mapping[str, Any], reads: Mapping[str, Any]
+    ) -> None:
         """What is done must still be wanted, and made of what is there now."""
+        first = self.upstream[0].folder if self.upstream else self.folder
         remedy = f"run with --redo {self.step} to make the step again"
         if gone := sorted(done - set(items)):
-            raise StaleRunError(f"{self.folder}: {gone[0]} is no longer among the inputs of this step; {remedy}")
+            raise StaleRunError(
+                f"{self.folder}: {gone[0]} is no longer among the inputs of this step; {remedy}"
+            )
         for name in sorted(done & set(reads)):
-            record = storage.read_json(record_path(self.folder, part, name))
-            if record["read"].get("item") != reads[name]:
+            record = storage.read_json(record_path(first, part, name))
+            if record["read"] != reads[name]:
                 raise StaleRunError(f"{self.folder}: the input of {name} changed since it was read; {remedy}")
 
 
@@ -144,12 +158,10 @@ def run_task(
     """Run one task and commit what it wrote."""
     name, value, read = item
     output = Output(folder, part, name, tick)
+    output.read = read
     try:
         fn(value, output)
-        output.commit({} if read is None else {"item": read})
-    except WinnowError:
-        output.abandon()
-        raise
+        output.commit()
     except BaseException:
         output.abandon()
         raise
@@ -161,6 +173,7 @@ def process_shard(
     """Send the batches of one shard through a chain of map stages; every link has its ledger and record."""
     *earlier, last = links
     outputs = [Output(link.folder, output.part, output.name) for link in earlier] + [output]
+    outputs[0].read = documents.contents[name]
     try:
         writers = [
             each.documents(schema, keep=link is last)
@@ -171,8 +184,9 @@ def process_shard(
             rows = batch
             for link, load, schema, writer in zip(links, loaded, schemas[1:], writers, strict=True):
                 rows = writer.write(_checked(link, rows, link.stage.process(rows, load), schema))
-        for each in outputs[:-1]:
-            each.commit({"item": documents.checksums[name]})
+        for each, following, writer in zip(outputs, outputs[1:], writers, strict=False):
+            following.read = writer.content()
+            each.commit()
     finally:
         for each in outputs[:-1]:
             each.abandon()
@@ -210,9 +224,8 @@ def _checked(link: Link, before: pa.Table, result: pa.Table, schema: pa.Schema) 
         raise SchemaError(f"{what} returned no column '{min(missing)}'")
     if extra := names - set(schema.names) - {REASON} - link.stage.drops:
         raise SchemaError(f"{what} returned a column '{min(extra)}' that it does not declare in adds()")
-    if result.num_rows != before.num_rows or not pc.all(pc.equal(result["id"], before["id"])).as_py():
-        if before.num_rows or result.num_rows:
-            raise SchemaError(f"{what} moved, split or dropped rows: {before.num_rows} in, {result.num_rows} out")
+    if not result["id"].equals(before["id"]):
+        raise SchemaError(f"{what} moved, split or dropped rows: {before.num_rows} in, {result.num_rows} out")
     return result.select([*schema.names, *([REASON] if REASON in names else [])])
 
 

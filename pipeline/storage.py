@@ -1,7 +1,7 @@
 """Where bytes live: the one module that opens, lists, commits and deletes files.
 
-Every path is a string, so that an object store can be added here without touching a stage. A file is committed by
-writing a temporary name and renaming it: it is there whole, or it is not there.
+Every path is a string, so that an object store can be added here without touching a stage. A file is
+committed by writing a temporary name and renaming it: it is there whole, or it is not there.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from pipeline.errors import InputError, StaleRunError, StorageError
 
 PARTIAL = ".partial"
 _TO_FIX = {
-    errno.ENOSPC: "the disk is full; free some space and run the same command again, it continues where it stopped",
+    errno.ENOSPC: "the disk is full; free some space and run the same command again, it continues",
     errno.EDQUOT: "your disk quota is used up; free some space and run the same command again",
     errno.EROFS: "the disk is read-only; choose another folder with --out",
     errno.EACCES: "permission denied; choose another folder with --out, or change its permissions",
@@ -87,7 +87,7 @@ def checksum_bytes(data: bytes) -> str:
 
 
 def names(folder: str, suffix: str = "") -> list[str]:
-    """Sorted names of the finished files in `folder` that end in `suffix`, without it; none if there is no folder."""
+    """Sorted names of the finished files in `folder` that end in `suffix`, without it."""
     try:
         entries = os.listdir(folder)
     except FileNotFoundError:
@@ -149,7 +149,7 @@ def sweep(folder: str) -> None:
 
 
 def remove_step(folder: str) -> None:
-    """Delete a step's folder, `identity.json` last, so that a kill half-way leaves a folder that says what it is."""
+    """Delete a step's folder, `identity.json` last, so that a kill half-way leaves a folder with a name."""
     if not exists(folder):
         return
     with explained(folder):
@@ -167,10 +167,11 @@ def remove_step(folder: str) -> None:
 @contextlib.contextmanager
 def locked(folder: str) -> Iterator[None]:
     """Hold `folder` for one run at a time; the lock dies with the process."""
+    path = os.path.join(folder, ".lock")
     with explained(folder):
         os.makedirs(folder, exist_ok=True)
-        handle = open(os.path.join(folder, ".lock"), "w")
-    with handle:
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR)
+    with open(descriptor, "w") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -1,0 +1,232 @@
+"""A recipe: a TOML file of named steps, read into checked stage objects and how they are wired.
+
+seed = 1
+[steps.good]
+stage = "quality"
+documents = "english"        # inputs by step name; a list means order of precedence
+model = "classifier"
+alpha = 9                    # every other key is a field of the stage
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from graphlib import CycleError, TopologicalSorter
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from pipeline import files, storage
+from pipeline.errors import RecipeError, nearest
+from pipeline.stage import MapStage, Stage
+
+Stages = Mapping[str, type[Stage]]
+_TOP = {"seed", "error_limit", "workers", "steps"}
+
+
+@dataclass(frozen=True)
+class Step:
+    """A stage with its parameters, and the steps whose datasets it reads."""
+
+    name: str
+    kind: str  # name of the stage
+    stage: Stage
+    inputs: Mapping[str, tuple[str, ...]]
+    materialize: bool = True
+
+    @property
+    def reads(self) -> set[str]:
+        """All steps that this one reads."""
+        return {step for steps in self.inputs.values() for step in steps}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What was asked. `steps` are in an order in which each comes after those it reads."""
+
+    name: str
+    text: str  # verbatim
+    steps: Mapping[str, Step]
+    workers: int | None  # None: one for each core
+    error_limit: float  # share of a step's rows that may be rejected with an `error:` reason
+
+    def readers(self, name: str) -> list[str]:
+        """The steps that read `name`, directly or not, in order."""
+        found = {name}
+        for step in self.steps.values():
+            if step.reads & found:
+                found.add(step.name)
+        return [step for step in self.steps if step in found and step != name]
+
+    def ancestors(self, name: str) -> set[str]:
+        """The steps that `name` reads, directly or not."""
+        return set().union(*({other} | self.ancestors(other) for other in self.steps[name].reads))
+
+    def step(self, name: str) -> Step:
+        """The step of this name; RecipeError names the nearest one."""
+        if name not in self.steps:
+            raise RecipeError(f"recipe '{self.name}' has no step '{name}'; {nearest(name, self.steps)}")
+        return self.steps[name]
+
+
+def load(path: str, stages: Stages) -> Recipe:
+    """Read and check a recipe file; RecipeError or InputError says what is wrong and what would be right."""
+    name = os.path.basename(path).removesuffix(".toml")
+    return parse(storage.read_bytes(path), name, os.path.dirname(os.path.abspath(path)), stages)
+
+
+def parse(data: bytes, name: str, folder: str, stages: Stages) -> Recipe:
+    """A recipe from its text; relative paths in it are taken from `folder`."""
+    try:
+        text = data.decode()
+        body = tomllib.loads(text)
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RecipeError(f"recipe '{name}' is not valid TOML: {error}") from error
+    for key in body:
+        if key not in _TOP:
+            raise RecipeError(f"recipe '{name}': unknown key '{key}'; {nearest(key, _TOP)}")
+    seed = _typed(f"recipe '{name}'", "seed", body.get("seed", 0), int)
+    limit = _typed(f"recipe '{name}'", "error_limit", body.get("error_limit", 0.1), float)
+    workers = _typed(f"recipe '{name}'", "workers", body.get("workers"), int | None)
+    tables = _typed(f"recipe '{name}'", "steps", body.get("steps", {}), dict[str, dict[str, Any]])
+    if not tables:
+        raise RecipeError(
+            f"recipe '{name}' has no steps; a step is a table such as [steps.crawl] with stage = ..."
+        )
+    steps = {
+        key: _step(key, table, {"seed": seed, "folder": folder}, stages) for key, table in tables.items()
+    }
+    recipe = Recipe(name, text, _ordered(steps), workers, limit)
+    for step in recipe.steps.values():
+        _check_wiring(recipe, step)
+    return recipe
+
+
+def _step(name: str, table: dict[str, Any], given: Mapping[str, Any], stages: Stages) -> Step:
+    where = f"[steps.{name}]"
+    if not name or "/" in name or name.startswith("."):
+        raise RecipeError(
+            f"{where}: a step's name becomes a folder, so it must not hold '/' or start with '.'"
+        )
+    kind = table.pop("stage", None)
+    if kind is None:
+        raise RecipeError(f'{where} names no stage; write stage = "...", one of: {", ".join(sorted(stages))}')
+    if kind not in stages:
+        raise RecipeError(f"{where} stage = {kind!r}: no such stage; {nearest(str(kind), stages)}")
+    cls = stages[kind]
+    materialize = _typed(where, "materialize", table.pop("materialize", True), bool)
+    inputs = {}
+    for key in cls.inputs:
+        value = table.pop(key, None)
+        if value is not None:
+            value = [value] if isinstance(value, str) else value
+            inputs[key] = _typed(where, key, _tuples(value), tuple[str, ...])
+        if not inputs.get(key) and key not in cls.optional:
+            raise RecipeError(
+                f"{where}: stage '{kind}' needs an input '{key}'; write {key} = \"<name of a step>\""
+            )
+    return Step(name, kind, _stage(where, cls, table, given), inputs, materialize)
+
+
+def _stage(where: str, cls: type[Stage], table: dict[str, Any], given: Mapping[str, Any]) -> Stage:
+    hints = get_type_hints(cls, include_extras=True)
+    known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
+    values: dict[str, Any] = {}
+    for key, raw in table.items():
+        if key not in known:
+            valid = {*known, *cls.inputs, "stage", "materialize"}
+            raise RecipeError(f"{where}: unknown field '{key}'; {nearest(key, valid)}")
+        marked = is_files(hints[key])
+        value = [raw] if marked and isinstance(raw, str) else raw
+        values[key] = _typed(where, key, _tuples(value), hints[key])
+        if marked:
+            values[key] = tuple(_located(path, given["folder"]) for path in values[key])
+    if "seed" in known:
+        values.setdefault("seed", given["seed"])
+    for key, f in known.items():
+        if key not in values and f.default is MISSING and f.default_factory is MISSING:
+            raise RecipeError(f"{where}: field '{key}' is missing; `pipeline stages` says what it means")
+    try:
+        return cls(**values)
+    except ValueError as error:
+        raise RecipeError(f"{where}: {error}") from error
+
+
+def is_files(hint: Any, mark: str | None = None) -> bool:
+    """Whether a field's type is `Files` or `SmallFiles` (or just the one that `mark` names)."""
+    marks = (mark,) if mark else (files.DATA, files.SMALL)
+    return any(m in marks for m in getattr(hint, "__metadata__", ()) if isinstance(m, str))
+
+
+def _located(path: str, folder: str) -> str:
+    return path if "://" in path else os.path.normpath(os.path.join(folder, os.path.expanduser(path)))
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+def _typed(where: str, key: str, value: Any, hint: Any) -> Any:
+    """`value` if it is of the type `hint`; RecipeError otherwise."""
+    try:
+        return TypeAdapter(hint).validate_python(value, strict=True)
+    except ValidationError as error:
+        shown = list(value) if isinstance(value, tuple) else value
+        raise RecipeError(f"{where} {key} = {shown!r}: {error.errors()[0]['msg'].lower()}") from error
+
+
+def _ordered(steps: Mapping[str, Step]) -> dict[str, Step]:
+    """Each step after those it reads; else by name, so that the order in the file means nothing."""
+    for step in steps.values():
+        for other in sorted(step.reads):
+            if other not in steps:
+                raise RecipeError(
+                    f"[steps.{step.name}] reads '{other}', which is no step; {nearest(other, steps)}"
+                )
+    try:
+        return {
+            name: steps[name]
+            for name in TopologicalSorter({n: sorted(s.reads) for n, s in steps.items()}).static_order()
+        }
+    except CycleError as error:
+        raise RecipeError(f"steps read each other in a circle: {' -> '.join(error.args[1])}") from error
+
+
+def _check_wiring(recipe: Recipe, step: Step) -> None:
+    where = f"[steps.{step.name}]"
+    for key, names in step.inputs.items():
+        for other in names:
+            made, wanted = recipe.steps[other].stage.makes, step.stage.inputs[key]
+            if made != wanted:
+                kind = recipe.steps[other].kind
+                raise RecipeError(f"{where} {key} = '{other}': stage '{kind}' makes {made}, not {wanted}")
+        if len(set(names)) < len(names):
+            raise RecipeError(f"{where} {key} names a step twice: {', '.join(names)}")
+    if "text" in step.stage.replaces:
+        for other in sorted(recipe.ancestors(step.name)):
+            if recipe.steps[other].stage.offsets:
+                raise RecipeError(
+                    f"{where} replaces the text, but '{other}' before it stored places in that text; "
+                    f"put '{step.name}' before '{other}'"
+                )
+    if not step.materialize:
+        _check_unmaterialized(recipe, step)
+
+
+def _check_unmaterialized(recipe: Recipe, step: Step) -> None:
+    where = f"[steps.{step.name}] materialize = false"
+    if not isinstance(step.stage, MapStage):
+        raise RecipeError(
+            f"{where}: stage '{step.kind}' does not work row by row, so its dataset must be written"
+        )
+    readers = [other for other in recipe.steps.values() if step.name in other.reads]
+    flows = [
+        o for o in readers if isinstance(o.stage, MapStage) and o.inputs.get("documents") == (step.name,)
+    ]
+    if len(readers) != 1 or len(flows) != 1:
+        names = ", ".join(other.name for other in readers) or "none"
+        raise RecipeError(
+            f"{where}: its rows must flow into exactly one other row-wise step that reads nothing else "
+            f"as documents (readers: {names}); leave materialize out"
+        )

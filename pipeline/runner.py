@@ -1,0 +1,222 @@
+"""Runs a recipe's steps into the folders of a run: each once, resumable anywhere, one recipe per folder."""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any, get_type_hints
+
+from pipeline import files, storage
+from pipeline.dataset import Dataset
+from pipeline.errors import InputError, RecipeError, SchemaError, TooManyRejects
+from pipeline.executors import Executor
+from pipeline.manifest import Counts, Identity, Manifest, canonical, check_same, totals
+from pipeline.progress import Progress, Silent
+from pipeline.recipe import Recipe, Step, is_files
+from pipeline.stage import Job, Link, MapStage, Stage
+
+
+@dataclass(frozen=True)
+class Run:
+    """A recipe, the folder it runs into, and who does the work."""
+
+    recipe: Recipe
+    folder: str
+    executor: Executor
+    progress: Progress = field(default_factory=Silent)
+    say: Callable[[str], None] = print
+
+    def run(self, to: str | None = None, redo: str | None = None) -> None:
+        """Make every step, or `to` and those it needs; first delete `redo` and all that read it."""
+        wanted = self._wanted(to)
+        check_files(self.recipe)
+        with storage.locked(self.folder):
+            storage.sweep(self.folder)
+            if redo is not None:
+                self._delete(redo)
+            self._refuse_other_recipe()
+            storage.write_bytes(f"{self.folder}/recipe.toml", self.recipe.text.encode())
+            try:
+                with self.progress:
+                    for name in wanted:
+                        self._run_step(self.recipe.steps[name])
+            finally:
+                self.executor.close()
+                storage.sweep(self.folder)
+
+    def _wanted(self, to: str | None) -> list[str]:
+        if to is None:
+            return list(self.recipe.steps)
+        if not self.recipe.step(to).materialize:
+            raise RecipeError(
+                f"step '{to}' says materialize = false, so its rows exist only inside the step that reads "
+                "it; run --to that one, or take materialize = false out of the recipe"
+            )
+        needed = self.recipe.ancestors(to) | {to}
+        return [name for name in self.recipe.steps if name in needed]
+
+    def _delete(self, redo: str) -> None:
+        doomed = [self.recipe.step(redo).name, *self.recipe.readers(redo)]
+        there = [name for name in doomed if storage.exists(self._folder(name))]
+        self.say(f"--redo {redo}: deleting {', '.join(there) or 'nothing'}")
+        for name in reversed(there):
+            storage.remove_step(self._folder(name))
+
+    def _refuse_other_recipe(self) -> None:
+        """Before any work: every folder that is there must have been made by this recipe."""
+        planned: dict[str, Identity] = {}
+        for name, step in self.recipe.steps.items():
+            digests = {key: [planned[other].digest for other in names] for key, names in step.inputs.items()}
+            planned[name] = planned_identity(step, digests)
+            old = Identity.load(self._folder(name))
+            if old is not None:
+                planned[name] = dataclasses.replace(planned[name], whole=old.whole)
+                check_same(self._folder(name), old, planned[name])
+
+    def _run_step(self, step: Step) -> None:
+        folder = self._folder(step.name)
+        identity = self._identity(step)
+        old = Identity.load(folder)
+        if old is None:
+            identity.save(folder)
+        else:
+            check_same(folder, old, identity)
+        manifest = Manifest.load(folder)
+        if not self._writes_shards(step) or (manifest and not incremental(step.stage)):
+            return
+        if manifest and not _complete(manifest):  # it was not materialized then, and is to be now
+            storage.remove_step(folder)
+            identity.save(folder)
+        upstream = self._upstream(step)
+        first = upstream[0] if upstream else step
+        inputs = self._inputs(step) | ({"documents": self._inputs(first)["documents"]} if upstream else {})
+        links = tuple(self._link(each) for each in upstream)
+        job = Job(step.name, inputs, folder, self.executor, identity.digest, links, self.progress)
+        step.stage.run(job)
+        for each in (*upstream, step):
+            self._finish(each)
+
+    def _finish(self, step: Step) -> None:
+        """Fold the task records into the manifest; it exists, so the step is done."""
+        folder = self._folder(step.name)
+        tasks = {part: _records(folder, part) for part in storage.names(f"{folder}/tasks")}
+        identity = Identity.load(folder)
+        assert identity is not None
+        manifest = Manifest(identity.digest, tasks, totals(tasks))
+        check_conserved(step.name, manifest.shards)
+        self._alarm(step.name, manifest.totals)
+        if Manifest.load(folder) != manifest:
+            manifest.save(folder)
+        self.progress.finish(step.name)
+
+    def _alarm(self, name: str, total: Counts) -> None:
+        reasons: Mapping[str, int] = total.get("reasons", {})
+        errors = {reason: rows for reason, rows in reasons.items() if reason.startswith("error:")}
+        rows, bad = total.get("rows_in", 0), sum(errors.values())
+        if bad > self.recipe.error_limit * rows:
+            worst = max(errors, key=lambda reason: errors[reason])
+            limit = min(1.0, bad / rows + 0.01)
+            raise TooManyRejects(
+                f"step '{name}': {bad:,} of {rows:,} records could not be read, mostly '{worst}'; look at them "
+                f"with `pipeline show {self._folder(name)} --rejected`; if that is how your data is, "
+                f"set error_limit = {limit:.2f} at the top of the recipe"
+            )
+
+    def _folder(self, name: str) -> str:
+        return f"{self.folder}/{name}"
+
+    def _writes_shards(self, step: Step) -> bool:
+        """An unmaterialized step writes none, unless an earlier run that said otherwise finished it."""
+        manifest = None if step.materialize else Manifest.load(self._folder(step.name))
+        return step.materialize or (manifest is not None and _complete(manifest))
+
+    def _upstream(self, step: Step) -> list[Step]:
+        """The chain of unmaterialized steps whose rows flow into this one, first to last."""
+        chain: list[Step] = []
+        names = step.inputs.get("documents", ())
+        while len(names) == 1 and not self._writes_shards(before := self.recipe.steps[names[0]]):
+            chain.insert(0, before)
+            names = before.inputs["documents"]
+        return chain
+
+    def _link(self, step: Step) -> Link:
+        assert isinstance(step.stage, MapStage)
+        identity = self._identity(step)
+        return Link(step.name, self._folder(step.name), step.stage, self._inputs(step), identity.digest)
+
+    def _inputs(self, step: Step) -> dict[str, Dataset]:
+        return {key: Dataset(*map(self._folder, names)) for key, names in step.inputs.items()}
+
+    def _identity(self, step: Step) -> Identity:
+        """With what the inputs are by now: their identities, and the contents of those read as a whole."""
+        digests, whole = {}, {}
+        for key, names in step.inputs.items():
+            digests[key] = [
+                identity.digest for identity in map(Identity.load, map(self._folder, names)) if identity
+            ]
+            if key != "documents" or not incremental(step.stage):
+                manifests = [Manifest.load(self._folder(name)) for name in names]
+                contents = [manifest.contents for manifest in manifests if manifest]
+                whole[key] = storage.checksum_bytes(canonical(contents).encode())[:16]
+        return dataclasses.replace(planned_identity(step, digests), whole=whole)
+
+
+def incremental(stage: Stage) -> bool:
+    """Whether new files or shards need only tasks of their own: sources, map stages; others see the whole."""
+    return isinstance(stage, MapStage) or not stage.inputs
+
+
+def planned_identity(step: Step, inputs: dict[str, list[str]]) -> Identity:
+    """What can be said of a step's identity before its inputs exist."""
+    hints = get_type_hints(type(step.stage), include_extras=True)
+    parameters, outside = {}, {}
+    for f in dataclasses.fields(step.stage):  # type: ignore[arg-type]
+        value = getattr(step.stage, f.name)
+        if is_files(hints[f.name], files.SMALL):
+            outside[f.name] = files.fingerprints(value)
+        elif not is_files(hints[f.name]):
+            parameters[f.name] = value
+    libraries = {name: version(name) for name in step.stage.libraries}
+    return Identity(step.name, step.kind, step.stage.version, parameters, libraries, outside, inputs)
+
+
+def check_files(recipe: Recipe) -> None:
+    """Every file that the recipe names is there; InputError otherwise."""
+    for step in recipe.steps.values():
+        hints = get_type_hints(type(step.stage), include_extras=True)
+        for f in dataclasses.fields(step.stage):  # type: ignore[arg-type]
+            if is_files(hints[f.name]):
+                with _blamed(step.name, f.name):
+                    files.expand(getattr(step.stage, f.name))
+
+
+def check_conserved(name: str, records: Mapping[str, Mapping[str, Any]]) -> None:
+    """rows in = rows kept + rows rejected, in every task; SchemaError otherwise."""
+    for shard, record in records.items():
+        counts = record["counts"]
+        if "rows_in" in counts:
+            rejected = sum(counts["reasons"].values())
+            if counts["rows_in"] != counts["rows_out"] + rejected:
+                raise SchemaError(
+                    f"step '{name}', {shard}: {counts['rows_in']} rows in, but {counts['rows_out']} kept and "
+                    f"{rejected} rejected; this is a bug in the stage"
+                )
+
+
+def _complete(manifest: Manifest) -> bool:
+    return all(f"shards/{name}.parquet" in record["written"] for name, record in manifest.shards.items())
+
+
+def _records(folder: str, part: str) -> dict[str, Counts]:
+    names: Iterable[str] = storage.names(f"{folder}/tasks/{part}", ".json")
+    return {name: storage.read_json(f"{folder}/tasks/{part}/{name}.json") for name in names}
+
+
+@contextmanager
+def _blamed(step: str, name: str) -> Iterator[None]:
+    """Put the step and field before the message of an error about its files."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"[steps.{step}] {name}: {error}") from error

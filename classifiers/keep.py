@@ -1,0 +1,65 @@
+"""Which documents a score keeps: the Pareto rule of GPT-3, a threshold, a top share; and how many that is.
+
+A rule turns scores into keep probabilities; a document stays iff its draw from [0, 1) is below its own. So
+the share that stays is known before anything is drawn: the mean of the probabilities.
+"""
+
+import math
+from decimal import Decimal
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from classifiers.curve import Curve, Floats, tabulate
+
+LARGEST_ALPHA = 100.0
+
+
+def pareto(scores: Floats, alpha: float) -> Floats:
+    """Keep probabilities (2 - score)^-alpha for scores in [0, 1], to 1e-9 and the same on every machine.
+
+    GPT-3, appendix A: a document is kept iff np.random.pareto(alpha) > 1 - score. NumPy's Pareto is Lomax's,
+    which exceeds x with probability (1 + x)^-alpha. Raises ValueError for an alpha outside (0, 100].
+    """
+    return pareto_curve(float(alpha))(scores)
+
+
+@lru_cache(maxsize=8)
+def pareto_curve(alpha: float) -> Curve:
+    """The table behind `pareto`."""
+    if not 0 < alpha <= LARGEST_ALPHA:
+        raise ValueError(f"alpha is {alpha:g}; it must be above 0 and at most {LARGEST_ALPHA:g}")
+    power = Decimal(alpha)
+
+    def probability(score: Decimal) -> tuple[Decimal, Decimal]:
+        value = (-power * (2 - score).ln()).exp()
+        return value, power * value / (2 - score)
+
+    return tabulate(probability, 0, 1, per_unit=8192)
+
+
+def threshold(scores: Floats, least: float) -> Floats:
+    """Keep probabilities: 1 from `least` on, 0 below."""
+    return (scores >= least).astype(np.float64)
+
+
+def top_share(scores: Floats, share: float) -> float:
+    """The score from which on the best `share` (0 to 1) of `scores` lie; equal scores stay together.
+
+    At least one document is kept; raises ValueError when there are no scores.
+    """
+    if not len(scores):
+        raise ValueError("there are no scores to take the best share of")
+    kept = min(max(round(share * len(scores)), 1), len(scores))
+    return float(np.sort(scores)[len(scores) - kept])
+
+
+def kept(draws: Floats, probabilities: Floats) -> npt.NDArray[np.bool_]:
+    """Whether each document stays: iff its draw from [0, 1) is below its keep probability."""
+    return draws < probabilities
+
+
+def keep_rate(probabilities: Floats) -> float:
+    """The share of documents that is expected to stay; 0 when there are none."""
+    return math.fsum(probabilities) / max(len(probabilities), 1)

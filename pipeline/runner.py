@@ -118,8 +118,8 @@ class Run:
             worst = max(errors, key=lambda reason: errors[reason])
             limit = min(1.0, bad / rows + 0.01)
             raise TooManyRejects(
-                f"step '{name}': {bad:,} of {rows:,} records could not be read, mostly '{worst}'; look at them "
-                f"with `pipeline show {self._folder(name)} --rejected`; if that is how your data is, "
+                f"step '{name}': {bad:,} of {rows:,} records could not be read, mostly '{worst}'; "
+                f"look at them with `pipeline show {self._folder(name)} --rejected`; if that is how your data is, "
                 f"set error_limit = {limit:.2f} at the top of the recipe"
             )
 

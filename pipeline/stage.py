@@ -42,6 +42,10 @@ class Stage:
         """Make the dataset in `job.folder` from `job.inputs`, by `job.map`."""
         raise NotImplementedError
 
+    def summary(self, dataset: Dataset) -> Mapping[str, list[dict[str, Any]]]:
+        """Tables that `pipeline status` prints of the finished dataset: title -> rows."""
+        return {}
+
 
 class MapStage(Stage):
     """Looks at one batch of documents at a time and never moves, splits or drops rows."""

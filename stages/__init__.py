@@ -1,0 +1,1 @@
+"""What happens to documents: one file, one stage, one verb."""

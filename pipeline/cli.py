@@ -1,0 +1,153 @@
+"""The command line; the one place that ties the engine and the stages together."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from pipeline import inspection, tables
+from pipeline.dataset import Dataset
+from pipeline.errors import InputError, RecipeError, WinnowError, nearest
+from pipeline.executors import Executor, Inline, Processes
+from pipeline.inspection import RunFolder
+from pipeline.progress import Bars, Lines
+from pipeline.recipe import Recipe, load
+from pipeline.runner import Run, check_files
+from stages import STAGES
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Common Crawl in, GPT training shards out."
+)
+console = Console()
+errors = Console(stderr=True)
+
+RecipePath = Annotated[str, typer.Argument(metavar="RECIPE", help="a recipe file, such as configs/gpt3.toml")]
+RunPath = Annotated[str, typer.Argument(metavar="DIR", help="a run's folder, such as runs/gpt3")]
+
+
+@app.command()
+def run(
+    recipe: RecipePath,
+    out: Annotated[str, typer.Option(help="the run's folder; runs/<recipe name> if not given")] = "",
+    workers: Annotated[
+        int, typer.Option(min=0, help="worker processes; 0: as the recipe says, or all cores")
+    ] = 0,
+    to: Annotated[str, typer.Option(metavar="STEP", help="make this step and those it needs")] = "",
+    redo: Annotated[
+        str, typer.Option(metavar="STEP", help="first delete this step and all that read it")
+    ] = "",
+) -> None:
+    """Make every step of a recipe; what is done already is left alone."""
+    asked = load(recipe, STAGES)
+    folder = (out or f"runs/{asked.name}").rstrip("/")
+    progress = Bars(console) if console.is_terminal else Lines(console)
+    Run(asked, folder, executor(workers or asked.workers), progress, console.print).run(
+        to or None, redo or None
+    )
+    status(folder)
+
+
+@app.command()
+def status(folder: RunPath) -> None:
+    """The funnel: documents, bytes and tokens in and kept, and rejected by reason, for each step."""
+    found = RunFolder.open(folder, STAGES)
+    console.print(tables.funnel(found))
+    for name, step in found.recipe.steps.items():
+        if found.manifest(name):
+            for title, records in step.stage.summary(Dataset(found.path(name))).items():
+                console.print()
+                console.print(tables.rows(f"{name}: {title}", records))
+
+
+@app.command()
+def show(
+    step: Annotated[str, typer.Argument(metavar="DIR/STEP", help="a step's folder, such as runs/gpt3/good")],
+    number: Annotated[int, typer.Option("-n", min=1, help="how many documents")] = 5,
+    sort: Annotated[str, typer.Option(metavar="COLUMN", help="first by this column; -COLUMN: last")] = "",
+    rejected: Annotated[bool, typer.Option("--rejected", help="those that this step rejected")] = False,
+    reason: Annotated[str, typer.Option(help="rejected with a reason that begins so")] = "",
+    characters: Annotated[int, typer.Option(min=1, help="of each text")] = 1500,
+) -> None:
+    """Documents as a person reads them: spread evenly over the step, or in the order of a column."""
+    folder, _, name = step.rstrip("/").rpartition("/")
+    found = RunFolder.open(folder or ".", STAGES)
+    found.recipe.step(name)
+    if not (rejected or reason):
+        rows = inspection.sample(found, name, number, sort)
+    else:
+        rows = inspection.sample_rejected(found, name, number, reason, sort)
+        if not rows:
+            known = ", ".join(inspection.reasons(found, name)) or "none"
+            raise InputError(f"{step} rejected nothing for '{reason}'; its reasons: {known}")
+    for row in rows:
+        console.print(tables.document(row, characters))
+
+
+@app.command()
+def why(
+    folder: RunPath,
+    key: Annotated[str, typer.Argument(metavar="ID-OR-URL", help="a document's id, or its whole URL")],
+) -> None:
+    """The way of a document through every step: kept here, rejected there because …"""
+    for seen in inspection.why(RunFolder.open(folder, STAGES), key):
+        console.print(tables.way(seen))
+        console.print()
+
+
+@app.command()
+def check(recipe: RecipePath) -> None:
+    """Read a recipe and say what is wrong with it, without running anything."""
+    asked = load(recipe, STAGES)
+    check_files(asked)
+    console.print(tables.rows(f"{asked.name}: {len(asked.steps)} steps, all well", plan(asked)))
+
+
+@app.command()
+def stages(name: Annotated[str, typer.Argument(help="of one stage: all its fields")] = "") -> None:
+    """What each stage does; with a NAME, each of its fields."""
+    if not name:
+        console.print(tables.stage_list(STAGES))
+        return
+    if name not in STAGES:
+        raise RecipeError(f"no stage '{name}'; {nearest(name, STAGES)}")
+    console.print(tables.stage_page(name, STAGES[name]))
+
+
+def plan(recipe: Recipe) -> list[dict[str, str]]:
+    """The steps in the order in which they run."""
+    return [
+        {
+            "step": step.name,
+            "stage": step.kind,
+            "reads": ", ".join(f"{key} = {' + '.join(names)}" for key, names in step.inputs.items()),
+            "makes": step.stage.makes if step.materialize else "flows on",
+        }
+        for step in recipe.steps.values()
+    ]
+
+
+def executor(workers: int | None) -> Executor:
+    """This process for one worker, worker processes for more; all cores if it is None."""
+    wanted = workers or len(os.sched_getaffinity(0))
+    return Inline() if wanted == 1 else Processes(wanted)
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one message and its exit code, never a traceback."""
+    try:
+        app()
+    except WinnowError as error:
+        errors.print(f"[bold red]error:[/] {error}", markup=True, highlight=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        errors.print("stopped; run the same command again to continue")
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

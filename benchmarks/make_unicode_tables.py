@@ -1,7 +1,8 @@
 """Write classifiers/unicode.npz: the class and the simple case folding of every Unicode code point, packed.
 
-The tables are shipped, so that a text has the same words under every Python. Run this only to move to a newer Unicode,
-under the newest Python at hand; words then change, so raise the version of every stage that counts them.
+The tables are shipped, so that a text has the same words under every Python. Run this only to move to a newer
+Unicode, under the newest Python at hand (3.13 knows Unicode 15.1). Words then change: raise the version of
+every stage that counts them.
 
     python -m benchmarks.make_unicode_tables
 """
@@ -77,8 +78,8 @@ def character_class(code: int) -> int:
 def simple_folding() -> dict[int, int]:
     """Code point -> folded code point, where they differ.
 
-    Python folds fully ("ß" to "ss"). Characters that fold to the same several letters fold simply to the first of
-    them: "ẞ" to "ß".
+    Python folds fully ("ß" to "ss"). Characters whose full folding is the same several letters fold simply to
+    the first of them: "ẞ" to "ß".
     """
     folding: dict[int, int] = {}
     first_of: dict[str, int] = {}
@@ -103,9 +104,8 @@ def main() -> None:
         fold_from=np.array(list(folding), np.int32),
         fold_to=np.array(list(folding.values()), np.int32),
     )
-    print(
-        f"Unicode {unicodedata.unidata_version}: {len(class_starts)} runs, {len(folding)} foldings, {path.stat().st_size} bytes"
-    )
+    version, size = unicodedata.unidata_version, path.stat().st_size
+    print(f"Unicode {version}: {len(class_starts)} runs, {len(folding)} foldings, {size} bytes")
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def words(texts: pa.Array | pa.ChunkedArray) -> Words:
     Raises TypeError for any other type.
     """
     chunks = texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]
-    located = [_locate(chunk) for chunk in chunks]
+    located = [locate(chunk) for chunk in chunks]
     # A unit takes a byte and a separator, or the three bytes of a sign: never more than half the bytes. What
     # the units do not need is never touched, so the system never hands it out.
     room = sum(int(((ends - begins + 1) // 2).sum()) for _, begins, ends in located)
@@ -104,7 +104,7 @@ def _table() -> NDArray[np.uint32]:
     return (classes << _CLASS_SHIFT) | folded
 
 
-def _locate(texts: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
+def locate(texts: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
     """The bytes behind one Arrow array, and where each text begins and ends in them; a null text is empty."""
     if not (pa.types.is_string(texts.type) or pa.types.is_large_string(texts.type)):
         raise TypeError(f"words() reads string or large_string, not {texts.type}")

@@ -116,11 +116,10 @@ class Run:
         rows, bad = total.get("rows_in", 0), sum(errors.values())
         if bad > self.recipe.error_limit * rows:
             worst = max(errors, key=lambda reason: errors[reason])
-            limit = min(1.0, bad / rows + 0.01)
             raise TooManyRejects(
-                f"step '{name}': {bad:,} of {rows:,} records could not be read, mostly '{worst}'; "
-                f"look at them with `pipeline show {self._folder(name)} --rejected`; if that is how your data is, "
-                f"set error_limit = {limit:.2f} at the top of the recipe"
+                f"step '{name}': {bad:,} of {rows:,} records could not be read, mostly '{worst}'; look at "
+                f"them with `pipeline show {self._folder(name)} --rejected`; if that is how your data is, "
+                f"set error_limit = {min(1.0, bad / rows + 0.01):.2f} at the top of the recipe"
             )
 
     def _folder(self, name: str) -> str:

@@ -22,7 +22,7 @@ from pipeline.stage import Job, Output
 
 PARTITION = "partition"
 FAN_IN = 256  # files that a merge task holds open, with one row group of each in memory
-GROUP_ROWS = 1 << 16  # of a merged file; the writer closes a group of wide rows earlier
+GROUP_ROWS = 1 << 16  # the writer closes a group of wide rows earlier
 
 
 def partitions_for(total_bytes: int, limit_bytes: int) -> int:
@@ -36,6 +36,12 @@ def sorted_by_partition(table: pa.Table, partitions: NDArray[np.uint32]) -> pa.T
     order = np.argsort(partitions, kind="stable")
     column = pa.array(partitions[order], pa.uint32())
     return table.take(pa.array(order)).append_column(PARTITION, column)
+
+
+def scatter(output: Output, table: pa.Table, partitions: NDArray[np.uint32]) -> None:
+    """Write `table` sorted by partition as the file of a map task."""
+    rows = sorted_by_partition(table, partitions)
+    output.table(rows.schema, group_rows=GROUP_ROWS).write(rows)
 
 
 def merge(job: Job, part: str, files: Sequence[str], partitions: int) -> tuple[str, ...]:
@@ -66,6 +72,16 @@ def stream_partition(
             yield read_group(path, group, columns)
 
 
+def partitions_of(files: Sequence[str]) -> Iterator[tuple[int, Iterator[pa.Table]]]:
+    """(partition, its rows in the order of the files) for every partition that has any, ascending.
+
+    The files, sorted by partition, are open all at once: merge first when they are many.
+    """
+    runs = heapq.merge(*map(_runs, files), key=itemgetter(0))
+    for partition, group in groupby(runs, key=itemgetter(0)):
+        yield partition, (rows for _, rows in group)
+
+
 def _groups_of(path: str, partition: int) -> list[int]:
     """The row groups of a merged file that hold `partition`, by the statistics in its footer."""
     footer = pq.read_metadata(path)
@@ -75,14 +91,14 @@ def _groups_of(path: str, partition: int) -> list[int]:
 
 
 def _join(partitions: int, files: tuple[str, ...], output: Output) -> None:
-    """Merge sorted files by partition; the rows of one partition stay in the order of the files."""
+    """Merge sorted files by partition."""
     writer = output.table(read_schema(files[0]), group_rows=GROUP_ROWS)
     last = -1
-    for partition, runs in groupby(heapq.merge(*map(_runs, files), key=itemgetter(0)), key=itemgetter(0)):
+    for partition, tables in partitions_of(files):
         if not last < partition < partitions:
             raise ValueError(f"partition {partition} comes after {last}, of {partitions}, in one of {files}")
-        while tables := [rows for _, rows in islice(runs, FAN_IN)]:
-            writer.write(pa.concat_tables(tables))
+        while some := list(islice(tables, FAN_IN)):
+            writer.write(pa.concat_tables(some))
         writer.end_group()
         last = partition
 

@@ -3,7 +3,6 @@
 import gzip
 import json
 import os
-import unicodedata
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from pipeline.errors import InputError
 from pipeline.shards import read_batches
 from pipeline.stage import Job, Output, Stage
 from stages.ngrams import count_documents, find, gram_hashes, index_of
+from stages.text import clean, clean_line
 
 COVERAGE = "coverage.json"  # what the index covers: the words in a gram; examples and grams of each benchmark
 GROUP_ROWS = 1 << 16
@@ -166,7 +166,7 @@ _SUFFIXES = tuple(kind + packing for kind in (*_LINES, *_WHOLE) for packing in _
 
 
 def read_examples(path: str, text_field: str) -> Iterator[Example]:
-    """The examples of one benchmark file, in NFC as documents are.
+    """The examples of one benchmark file, in the form that documents have.
 
     Without a field `task` the file's name stands for the benchmark, without an `id` the line's number for the
     example.
@@ -176,7 +176,7 @@ def read_examples(path: str, text_field: str) -> Iterator[Example]:
     kind = os.path.splitext(path.removesuffix(".gz").removesuffix(".zst"))[1]
     if kind in _WHOLE:
         try:
-            yield Example(stem, "1", unicodedata.normalize("NFC", data.decode()))
+            yield Example(stem, "1", clean(data.decode()))
         except UnicodeDecodeError as error:
             raise InputError(f"{path} is not UTF-8: {error}; convert it") from error
     elif kind in _LINES:
@@ -197,9 +197,8 @@ def _example(line: bytes, where: str, text_field: str, default: tuple[str, str])
     if not isinstance(text, str):
         there = f"the fields {', '.join(sorted(record))}" if isinstance(record, dict) else "no object"
         raise InputError(f"{where}: {there}, no text; {remedy}")
-    # JSON may hold half a surrogate pair, UTF-8 may not.
-    text = unicodedata.normalize("NFC", text.encode("utf-8", "replace").decode())
-    return Example(str(record.get("task") or default[0]), str(record.get("id") or default[1]), text)
+    named = {"task": default[0], "id": default[1]} | {key: v for key, v in record.items() if v is not None}
+    return Example(clean_line(str(named["task"])), clean_line(str(named["id"])), clean(text))
 
 
 def _unpacked(path: str) -> bytes:

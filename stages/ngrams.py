@@ -10,7 +10,7 @@ from classifiers.kernel import kernel
 from classifiers.words import Words, finalize, locate
 
 _BASE = np.uint64(0xD1342543DE82EF95)  # of the polynomial in the hashes of a gram's words, modulo 2^64
-_BITS_PER_GRAM = 16  # in the bitmap: one of sixteen grams that are not in the index is looked up for nothing
+_BITS_PER_GRAM = 16  # in the filter: about one in a hundred grams that are not in the index passes it
 
 
 class Grams(NamedTuple):
@@ -26,8 +26,8 @@ class Index(NamedTuple):
     """A set of n-grams to look for."""
 
     grams: NDArray[np.uint64]  # sorted, each once
-    bitmap: NDArray[np.uint64]  # a bit is set when a gram begins with the bits that number it
-    shift: np.uint64  # a gram shifted right by this is the number of its bit
+    filter: NDArray[np.uint64]  # blocked Bloom filter (Putze, Sanders and Singler, 2007), a block is one word
+    shift: np.uint64  # a gram shifted right by this is the number of its block
 
 
 class Hits(NamedTuple):
@@ -58,14 +58,11 @@ def gram_hashes(found: Words, n: int) -> Grams:
 
 def index_of(grams: NDArray[np.uint64]) -> Index:
     """An index of sorted and unique grams."""
-    bits = int(max(len(grams) * _BITS_PER_GRAM, 64) - 1).bit_length()
+    bits = max(1, (len(grams) * _BITS_PER_GRAM // 64).bit_length())
     shift = np.uint64(64 - bits)
-    numbers = grams >> shift
-    bitmap = np.zeros(1 << (bits - 6), np.uint64)
-    np.bitwise_or.at(
-        bitmap, (numbers >> np.uint64(6)).astype(np.int64), np.uint64(1) << (numbers & np.uint64(63))
-    )
-    return Index(grams, bitmap, shift)
+    blocks = np.zeros(1 << bits, np.uint64)
+    _fill(blocks, grams, shift)
+    return Index(grams, blocks, shift)
 
 
 def find(found: Words, grams: Grams, index: Index) -> Hits:
@@ -133,13 +130,26 @@ def _hash(hashes: NDArray[np.uint64], offsets: NDArray[np.int64], n: int, grams:
 
 
 @kernel
+def _fill(blocks: NDArray[np.uint64], grams: NDArray[np.uint64], shift: np.uint64) -> None:
+    for gram in grams:
+        blocks[gram >> shift] |= _mask(gram)
+
+
+@kernel
+def _mask(gram: np.uint64) -> np.uint64:
+    """The three bits that a gram sets in its block of the filter, chosen by its low bits."""
+    one, low = np.uint64(1), np.uint64(63)
+    return one << (gram & low) | one << (gram >> np.uint64(6) & low) | one << (gram >> np.uint64(12) & low)
+
+
+@kernel
 def _find(offsets: NDArray[np.int64], grams: Grams, index: Index, hits: Hits) -> None:
     hit = 0
     for document in range(len(offsets) - 1):
         for gram in range(grams.offsets[document], grams.offsets[document + 1]):
             value = grams.hashes[gram]
-            bit = value >> index.shift
-            if (index.bitmap[bit >> np.uint64(6)] >> (bit & np.uint64(63))) & np.uint64(1):
+            mask = _mask(value)
+            if index.filter[value >> index.shift] & mask == mask:
                 entry = np.searchsorted(index.grams, value)
                 if entry < len(index.grams) and index.grams[entry] == value:
                     hits.words[hit] = offsets[document] + gram - grams.offsets[document]

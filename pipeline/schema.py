@@ -69,7 +69,7 @@ def aligned(table: pa.Table, schema: pa.Schema) -> pa.Table:
 def text_size(texts: pa.ChunkedArray) -> tuple[int, int]:
     """(bytes, estimated GPT-2 tokens) of a column of texts.
 
-    The estimate is one token for every 4.4 ASCII characters and, for other scripts, for every 1.6 bytes; what
+    The estimate is one token for every 4.4 ASCII characters and, for other scripts, for every 1.2 bytes; what
     it is worth is printed by `python -m benchmarks.token_estimate`.
     """
     size = pc.sum(pc.binary_length(texts)).as_py() or 0
@@ -79,4 +79,4 @@ def text_size(texts: pa.ChunkedArray) -> tuple[int, int]:
 
 def estimated_tokens(size: int, beyond: int) -> int:
     """Tokens in `size` bytes of UTF-8 of which `beyond` are more than one a character."""
-    return round((size - 1.5 * beyond) / 4.4 + 1.5 * beyond / 1.6) if beyond else round(size / 4.4)
+    return round((size - 1.5 * beyond) / 4.4 + 1.5 * beyond / 1.2) if beyond else round(size / 4.4)

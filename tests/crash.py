@@ -2,8 +2,8 @@
 
     python tests/crash.py "def run(): ..."
 
-So it dies once after every commit of the recipe, and each run resumes what the one before it left. Forked from
-a process that has imported everything: to be killed at every commit costs little more than one run. Prints the
+So it dies once after every commit of the recipe, and each run resumes what the last one left. Forked from
+a process that has imported everything: being killed everywhere costs little more than one run. Prints the
 number of runs that were killed.
 """
 

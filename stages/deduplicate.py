@@ -32,7 +32,7 @@ from stages.verify import Verification, signature_column, signature_values
 T = TypeVar("T")
 
 ADDED = pa.schema([("duplicate_of", pa.string()), ("similarity", pa.float32()), ("duplicates", pa.int32())])
-MEMORY = 256 << 20  # bytes of keys in a task; it decides how many tasks there are, never what they find
+MEMORY = 64 << 20  # bytes of keys in a task; it decides how many tasks there are, never what they find
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from classifiers.curve import Curve, Floats, tabulate
 
 LARGEST_ALPHA = 100.0
+LARGEST_ERROR = 1e-10  # of a keep probability
 
 
 def pareto(scores: Floats, alpha: float) -> Floats:
@@ -36,7 +37,11 @@ def pareto_curve(alpha: float) -> Curve:
         value = (-power * (2 - score).ln()).exp()
         return value, power * value / (2 - score)
 
-    return tabulate(probability, 0, 1, per_unit=8192)
+    fourth_derivative = alpha * (alpha + 1) * (alpha + 2) * (alpha + 3)  # at score 1, where it is largest
+    per_unit = 64
+    while fourth_derivative > 384 * per_unit**4 * LARGEST_ERROR:
+        per_unit *= 2
+    return tabulate(probability, 0, 1, per_unit)
 
 
 def threshold(scores: Floats, least: float) -> Floats:
@@ -44,15 +49,15 @@ def threshold(scores: Floats, least: float) -> Floats:
     return (scores >= least).astype(np.float64)
 
 
-def top_share(scores: Floats, share: float) -> float:
-    """The score from which on the best `share` (0 to 1) of `scores` lie; equal scores stay together.
+def top_share(scores: Floats, shares: npt.ArrayLike) -> Floats:
+    """For each share (0 to 1): the score from which on the best of `scores` lie; equal scores stay together.
 
-    At least one document is kept; raises ValueError when there are no scores.
+    At least one document is kept. Raises ValueError when there are no scores.
     """
     if not len(scores):
         raise ValueError("there are no scores to take the best share of")
-    kept = min(max(round(share * len(scores)), 1), len(scores))
-    return float(np.sort(scores)[len(scores) - kept])
+    keeps = np.clip(np.rint(np.multiply(shares, len(scores))), 1, len(scores)).astype(np.int64)
+    return np.asarray(np.sort(scores)[len(scores) - keeps], np.float64)
 
 
 def kept(draws: Floats, probabilities: Floats) -> npt.NDArray[np.bool_]:

@@ -6,6 +6,7 @@ sigmoid) is fixed by IEEE 754: whoever has the model gets the same scores, bit b
 """
 
 import math
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import cache
 from typing import NamedTuple
@@ -14,9 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.curve import Curve, Floats, tabulate
-from classifiers.features import Features, Normalize
+from classifiers.features import Features, Normalize, text_keys
 from classifiers.kernel import kernel
 from classifiers.words import Words
+
+Mask = NDArray[np.bool_]
+Folds = NDArray[np.int64]
 
 
 class Settings(NamedTuple):
@@ -29,58 +33,87 @@ class Settings(NamedTuple):
 
 
 class Logistic(NamedTuple):
-    """A trained model: the logit of a document is (weights . counts / length + bias) / 2^scale_bits.
+    """One or more trained models; which of them scores a document depends on the hash of its words.
 
-    Rounding the weights moves the score of a document of n words by at most (n + 1) 2^-(scale_bits + 3); with
-    the "l2" length, by at most (sqrt(n) + 1) 2^-(scale_bits + 3): a millionth and less.
+    The logit of a document is (weights . counts / length + bias) / 2^scale_bits. Rounding the weights moves
+    the score of a document of n words by at most (n + 1) 2^-(scale_bits + 3); with the "l2" length, by at
+    most (sqrt(n) + 1) 2^-(scale_bits + 3): a millionth and less.
     """
 
-    weights: NDArray[np.int32]  # [2^bits], times 2^scale_bits
-    bias: int  # times 2^scale_bits
+    weights: NDArray[np.int32]  # [folds, 2^bits], times 2^scale_bits
+    bias: NDArray[np.int64]  # [folds], times 2^scale_bits
     scale_bits: int
     normalize: Normalize
 
     @property
     def bits(self) -> int:
         """log2 of the number of buckets."""
-        return len(self.weights).bit_length() - 1
+        return int(self.weights.shape[1]).bit_length() - 1
 
     def scores(self, words: Words) -> Floats:
         """The probability of each document to be one of the good ones; 0 for a document without words."""
-        documents = len(words.offsets) - 1
-        sums, squares = np.zeros(documents, np.int64), np.zeros(documents, np.int64)
-        tally = np.zeros(len(self.weights), np.int32)
+        fold = folds(text_keys(words), len(self.weights))
+        sums, squares = np.zeros(len(fold), np.int64), np.zeros(len(fold), np.int64)
+        tally = np.zeros(1 << self.bits, np.int32)
         shift = np.uint64(64 - self.bits)
-        _sum(words.hashes, words.offsets, shift, self.weights, tally, (sums, squares))
+        _add_words(words.hashes, words.offsets, shift, (fold, self.weights), tally, (sums, squares))
+        return self._probabilities(fold, sums, squares)
+
+    def scores_of(self, features: Features, keys: NDArray[np.uint64]) -> Floats:
+        """The same, bit by bit, from the counts of words and the hashes of the texts."""
+        fold = folds(keys, len(self.weights))
+        sums, squares = np.zeros(len(fold), np.int64), np.zeros(len(fold), np.int64)
+        _add_counts(features, fold, self.weights, sums, squares)
+        return self._probabilities(fold, sums, squares)
+
+    def _probabilities(self, fold: Folds, sums: NDArray[np.int64], squares: NDArray[np.int64]) -> Floats:
         lengths = np.sqrt(np.maximum(squares, 1)) if self.normalize == "l2" else 1.0
-        logits = (sums / lengths + self.bias) * 2.0**-self.scale_bits
+        logits = (sums / lengths + self.bias[fold]) * 2.0**-self.scale_bits
         return np.where(squares > 0, sigmoid()(logits), 0.0)
 
 
-def train(features: Features, good: NDArray[np.bool_], settings: Settings) -> Logistic:
+def folds(keys: NDArray[np.uint64], number: int) -> Folds:
+    """Which of `number` folds each text is in, by its hash, so that all copies of a text are in one."""
+    return (keys % np.uint64(number)).astype(np.int64)
+
+
+def train(features: Features, good: Mask, uses: Sequence[Mask], settings: Settings) -> Logistic:
     """Fit by L-BFGS in float64 on one thread, then round to fixed point; the same bytes again on one machine.
 
-    `good` says of each document which side it is on. Raises ValueError unless there are documents on both.
+    `good` says which side each document is on. There is one model for each of `uses`, the documents that it
+    learns from. Raises ValueError unless these are of both sides.
     """
+    fits = [_fit(features.take(np.flatnonzero(use)), good[use], settings) for use in uses]
+    weights, bias = zip(*fits, strict=True)
+    return fixed_point(np.array(weights), np.array(bias), settings.normalize)
+
+
+def _fit(features: Features, good: Mask, settings: Settings) -> tuple[Floats, float]:
+    """The weight of each bucket, 0 for one without words, and the bias."""
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
 
     if good.all() or not good.any():
-        raise ValueError("a classifier needs documents on both sides")
-    matrix = features.matrix(settings.bits, settings.normalize)
+        raise ValueError("a classifier needs documents of both sides")
+    used = np.flatnonzero(np.bincount(features.buckets, minlength=1 << settings.bits))
+    place = np.zeros(1 << settings.bits, np.int32)
+    place[used] = np.arange(len(used))
+    matrix = features._replace(buckets=place[features.buckets]).matrix(len(used), settings.normalize)
     weighting = "balanced" if settings.balanced else None
     fit = LogisticRegression(C=settings.c, class_weight=weighting, solver="lbfgs", max_iter=1000)
     with threadpool_limits(1):
         fit.fit(matrix, good)
-    return fixed_point(fit.coef_[0], float(fit.intercept_[0]), settings.normalize)
+    weights = np.zeros(1 << settings.bits)
+    weights[used] = fit.coef_[0]
+    return weights, float(fit.intercept_[0])
 
 
-def fixed_point(weights: Floats, bias: float, normalize: Normalize) -> Logistic:
+def fixed_point(weights: Floats, bias: Floats, normalize: Normalize) -> Logistic:
     """Round to integers at the finest power of two, up to 2^30, at which each weight fits into 31 bits."""
     _, exponent = math.frexp(np.abs(weights).max())  # the largest weight is below 2^exponent
     scale_bits = 30 - max(exponent, 0)
     scaled = np.rint(np.ldexp(weights, scale_bits)).astype(np.int32)
-    return Logistic(scaled, round(math.ldexp(bias, scale_bits)), scale_bits, normalize)
+    return Logistic(scaled, np.rint(np.ldexp(bias, scale_bits)).astype(np.int64), scale_bits, normalize)
 
 
 @cache
@@ -95,27 +128,49 @@ def sigmoid() -> Curve:
 
 
 @kernel
-def _sum(
+def _add_words(
     hashes: NDArray[np.uint64],
     offsets: NDArray[np.int64],
     shift: np.uint64,
-    weights: NDArray[np.int32],
+    model: tuple[Folds, NDArray[np.int32]],
     tally: NDArray[np.int32],
     out: tuple[NDArray[np.int64], NDArray[np.int64]],
 ) -> None:
-    """Sum of weights over the words of each document, and sum of its squared counts by bucket.
+    """Sum of the weights of the words of each document, and sum of its squared counts by bucket.
 
-    `tally` has a zero for each bucket, and has so again at the end.
+    `model` is which weights each document takes, and all weights. `tally` has a zero for each bucket, and
+    has so again at the end.
     """
+    fold, weights = model
     sums, squares = out
     for document in range(len(offsets) - 1):
         begin, end = offsets[document], offsets[document + 1]
+        mine = weights[fold[document]]
         total, square = np.int64(0), np.int64(0)
         for word in range(begin, end):
             bucket = np.int64(hashes[word] >> shift)
-            total += np.int64(weights[bucket])
+            total += np.int64(mine[bucket])
             square += 2 * np.int64(tally[bucket]) + 1  # (n + 1)^2 - n^2
             tally[bucket] += 1
         for word in range(begin, end):
             tally[np.int64(hashes[word] >> shift)] = 0
+        sums[document], squares[document] = total, square
+
+
+@kernel
+def _add_counts(
+    features: Features,
+    fold: Folds,
+    weights: NDArray[np.int32],
+    sums: NDArray[np.int64],
+    squares: NDArray[np.int64],
+) -> None:
+    """What `_add_words` adds up, from counts."""
+    for document in range(len(fold)):
+        mine = weights[fold[document]]
+        total, square = np.int64(0), np.int64(0)
+        for entry in range(features.offsets[document], features.offsets[document + 1]):
+            count = np.int64(features.counts[entry])
+            total += np.int64(mine[features.buckets[entry]]) * count
+            square += count * count
         sums[document], squares[document] = total, square

@@ -56,7 +56,7 @@ def test_a_better_score_is_never_less_likely_to_stay(values, alpha):
 def test_the_table_has_the_same_bits_on_every_machine():
     """The digest was made on x86-64 with glibc 2.36; no libm, BLAS or processor has a say in it."""
     grid = np.arange(100_001) / 100_000
-    assert hashlib.sha256(pareto(grid, 9).tobytes()).hexdigest()[:16] == "5b765504756ef674"
+    assert hashlib.sha256(pareto(grid, 9).tobytes()).hexdigest()[:16] == "1561741d3fe53a63"
 
 
 @pytest.mark.parametrize("alpha", [0, -1, 100.5, float("nan"), float("inf")])
@@ -76,16 +76,14 @@ def test_threshold_and_top_share():
     values = np.array([0.1, 0.9, 0.5, 0.9, 0.3])
     assert threshold(values, 0.5).tolist() == [0, 1, 1, 1, 0]
     assert top_share(values, 0.4) == 0.9
-    assert top_share(values, 0.6) == 0.5
-    assert top_share(values, 0.0001) == 0.9
-    assert top_share(values, 1) == 0.1
+    assert top_share(values, [0.4, 0.6, 0.0001, 1]).tolist() == [0.9, 0.5, 0.9, 0.1]
     with pytest.raises(ValueError, match="no scores"):
         top_share(np.array([]), 0.5)
 
 
 @given(st.lists(scores, min_size=1, max_size=200), st.floats(0.01, 1))
 def test_a_top_share_keeps_at_least_its_share(values, share):
-    keeps = threshold(np.array(values), top_share(np.array(values), share))
+    keeps = threshold(np.array(values), float(top_share(np.array(values), share)))
     assert keeps.sum() >= round(share * len(values))
 
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
-from classifiers.features import features
-from classifiers.logistic import Logistic, Settings, fixed_point, sigmoid, train
+from classifiers.features import features, text_keys
+from classifiers.logistic import Logistic, Settings, fixed_point, folds, sigmoid, train
 from classifiers.words import Words, words
 
 GOOD = [
@@ -37,32 +37,49 @@ def corpus(seed=1, documents=120):
 
 
 SPLIT, LABELS = corpus()
-COUNTS = features(SPLIT, 14)
+COUNTS, KEYS = features(SPLIT, 14), text_keys(SPLIT)
 
 
 @pytest.mark.parametrize("normalize", ["l2", "none"])
 @pytest.mark.parametrize("balanced", [True, False])
 def test_scores_are_scikit_learns_probabilities(normalize, balanced):
-    model = train(COUNTS, LABELS, Settings(14, normalize, 3.0, balanced))
-    matrix = COUNTS.matrix(14, normalize)
+    """One model for each half of the texts, trained on the other half."""
+    fold = folds(KEYS, 2)
+    model = train(COUNTS, LABELS, [fold != 0, fold != 1], Settings(14, normalize, 3.0, balanced))
+    scores = model.scores(SPLIT)
+    matrix = COUNTS.matrix(1 << 14, normalize)
     weighting = "balanced" if balanced else None
-    oracle = LogisticRegression(C=3.0, class_weight=weighting, max_iter=1000).fit(matrix, LABELS)
-    count = np.diff(SPLIT.offsets)
-    reach = np.sqrt(count) if normalize == "l2" else count
-    fixed_point_error = (reach + 1) * 2.0 ** -(model.scale_bits + 3)
-    difference = np.abs(model.scores(SPLIT) - oracle.predict_proba(matrix)[:, 1])
-    assert fixed_point_error.max() < 1e-6
-    assert (difference <= fixed_point_error + 1e-9).all()
+    for number in (0, 1):
+        mine = fold == number
+        oracle = LogisticRegression(C=3.0, class_weight=weighting, max_iter=1000)
+        expected = oracle.fit(matrix[~mine], LABELS[~mine]).predict_proba(matrix[mine])[:, 1]
+        count = np.diff(SPLIT.offsets)[mine]
+        reach = np.sqrt(count) if normalize == "l2" else count
+        fixed_point_error = (reach + 1) * 2.0 ** -(model.scale_bits + 3)
+        assert fixed_point_error.max() < 1e-6
+        assert (np.abs(scores[mine] - expected) <= fixed_point_error + 1e-9).all()
+
+
+def trained(counts=COUNTS, good=LABELS, bits=14, folds=1):
+    return train(counts, good, [np.ones(len(good), bool)] * folds, Settings(bits))
 
 
 def test_training_twice_gives_the_same_bytes():
-    first, second = (train(COUNTS, LABELS, Settings(14)) for _ in range(2))
+    first, second = trained(folds=2), trained(folds=2)
     assert first.weights.tobytes() == second.weights.tobytes()
-    assert first[1:] == second[1:]
+    assert first.bias.tobytes() == second.bias.tobytes()
+
+
+def test_copies_of_a_text_are_in_one_fold():
+    texts = [f"{text}, number {n}" for text in GOOD + BAD for n in range(20)]
+    copies = [f"  {text.upper()}!" for text in texts]
+    found = folds(text_keys(words(pa.array(texts))), 5)
+    assert found.tolist() == folds(text_keys(words(pa.array(copies))), 5).tolist()
+    assert set(found.tolist()) == set(range(5))
 
 
 def test_both_sides_are_told_apart_in_every_script():
-    model = train(features(words(pa.array(GOOD + BAD))), np.array([True] * 4 + [False] * 4), Settings())
+    model = trained(features(words(pa.array(GOOD + BAD))), np.array([True] * 4 + [False] * 4), 18)
     scores = model.scores(words(pa.array([*GOOD, *BAD])))
     assert scores[:4].min() > 0.5 > scores[4:].max()
 
@@ -70,14 +87,16 @@ def test_both_sides_are_told_apart_in_every_script():
 @pytest.mark.parametrize("size", [1, 7, 1000])
 def test_a_score_does_not_depend_on_the_batch(size):
     texts = pa.array([*GOOD, "", *BAD, "the the the", "!"] * 3)
-    model = train(COUNTS, LABELS, Settings(14))
+    model = trained(folds=3)
     whole = model.scores(words(texts))
     parts = [model.scores(words(texts[at : at + size])) for at in range(0, len(texts), size)]
     assert np.concatenate(parts).tobytes() == whole.tobytes()
+    split = words(texts)
+    assert model.scores_of(features(split, 14), text_keys(split)).tobytes() == whole.tobytes()
 
 
 def test_a_document_without_words_scores_nothing():
-    model = Logistic(np.zeros(4, np.int32), 1 << 20, 10, "l2")
+    model = Logistic(np.zeros((1, 4), np.int32), np.array([1 << 20]), 10, "l2")
     assert model.scores(words(pa.array(["", None, "?!", "word"]))).tolist() == [0, 0, 0, 1]
 
 
@@ -87,17 +106,18 @@ def test_scores_have_the_same_bits_on_every_machine():
     spans = np.zeros(len(hashes), np.int32)
     offsets = np.cumsum(np.arange(600)).astype(np.int64)
     weights = (np.arange(1 << 12) * 2654435761 % (1 << 31) - (1 << 30)).astype(np.int32)
-    scores = Logistic(weights, -12345, 29, "l2").scores(Words(hashes, spans, spans, offsets))
+    model = Logistic(weights.reshape(2, -1), np.array([-12345, 678]), 29, "l2")
+    scores = model.scores(Words(hashes, spans, spans, offsets))
     assert len(np.unique(scores)) == 599
-    assert hashlib.sha256(scores.tobytes()).hexdigest()[:16] == "72d0cb0ee2e6ecfa"
+    assert hashlib.sha256(scores.tobytes()).hexdigest()[:16] == "748b7ae1768ddd1c"
 
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=20), st.floats(-50, 50))
 def test_fixed_point_uses_31_bits_and_rounds_to_the_nearest(weights, bias):
-    model = fixed_point(np.array(weights), bias, "l2")
+    model = fixed_point(np.array([weights]), np.array([bias]), "l2")
     unit = 2.0**-model.scale_bits
     assert np.abs(model.weights * unit - weights).max() <= unit / 2
-    assert abs(model.bias * unit - bias) <= unit / 2
+    assert abs(model.bias[0] * unit - bias) <= unit / 2
     assert model.scale_bits == 30 or np.abs(model.weights.astype(np.int64)).max() >= 2**29
 
 
@@ -111,5 +131,5 @@ def test_the_sigmoid_is_the_closed_form():
 
 
 def test_one_side_alone_trains_nothing():
-    with pytest.raises(ValueError, match="both sides"):
-        train(COUNTS, np.ones(len(LABELS), bool), Settings(14))
+    with pytest.raises(ValueError, match="of both sides"):
+        trained(good=np.ones(len(LABELS), bool))

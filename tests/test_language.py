@@ -1,13 +1,17 @@
 """Language identification: many scripts, odd texts, the model's own codes."""
 
 import numpy as np
+import prose
 import pyarrow as pa
 import pytest
+from corpus import documents
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from classifiers import language
 from classifiers.language import CHARACTERS, LANGUAGES, detect
+from pipeline.dataset import Dataset
+from stages.language import Language
 
 SENTENCES = {
     "en": "The committee will meet again on Thursday to discuss the budget for next year.",
@@ -78,3 +82,46 @@ def test_nothing_is_printed(capfd):
     language._model.cache_clear()
     detect(pa.array(["hello"]))
     assert capfd.readouterr() == ("", "")
+
+
+def tagged(stage, texts):
+    table = documents({"id": f"s/f/{n}", "text": text} for n, text in enumerate(texts))
+    return stage.process(table, stage.load("english", {}))
+
+
+def test_the_stage_adds_the_language_and_rejects_nothing_by_itself():
+    result = tagged(Language(), [*SENTENCES.values(), "", "42"])
+    assert result["language"].to_pylist() == [*SENTENCES, "und", "und"]
+    assert result.schema.field("language_score").type == pa.float32()
+    assert result["reason"].null_count == result.num_rows
+
+
+def test_the_stage_keeps_the_wanted_languages_of_which_it_is_sure():
+    mixed = "Bonjour hello 42"
+    result = tagged(Language(keep=("en", "zh"), min_score=0.7), [*SENTENCES.values(), "", mixed])
+    reasons = dict(zip([*SENTENCES, "und", "mixed"], result["reason"].to_pylist(), strict=True))
+    assert reasons["en"] is None and reasons["zh"] is None
+    assert reasons["ja"] == "language:ja" and reasons["und"] == "language:und"
+    assert tagged(Language(min_score=0.99), [mixed])["reason"].to_pylist() == ["language:unsure"]
+
+
+def test_the_stage_in_a_recipe_loses_no_document(tmp_path):
+    prose.write(tmp_path, {"all": prose.table("cc", prose.CRAWL, 40, seed=1).drop_columns(["language"])})
+    steps = '[steps.crawl]\nstage = "given"\nfiles = "in/all.parquet"\n'
+    steps += '[steps.english]\nstage = "language"\ndocuments = "crawl"\nkeep = ["en"]\n'
+    english = Dataset(str(prose.run(tmp_path, steps) / "english"))
+    assert set(english.read()["language"].to_pylist()) == {"en"}
+    assert english.read().num_rows + english.rejected().num_rows == 40
+    assert "language:ru" in english.rejected()["reason"].to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"keep": ("english",)}, "'english' is no language of lid.176"),
+        ({"min_score": 2.0}, "between 0 and 1"),
+    ],
+)
+def test_the_stage_refuses_what_cannot_be(fields, message):
+    with pytest.raises(ValueError, match=message):
+        Language(**fields)

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from decimal import Decimal
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,22 +83,19 @@ def train(features: Features, good: Mask, uses: Sequence[Mask], settings: Settin
     `good` says which side each document is on. There is one model for each of `uses`, the documents that it
     learns from. Raises ValueError unless these are of both sides.
     """
-    fits = [_fit(features.take(np.flatnonzero(use)), good[use], settings) for use in uses]
+    fits = [_fit(features, np.flatnonzero(use), good[use], settings) for use in uses]
     weights, bias = zip(*fits, strict=True)
     return fixed_point(np.array(weights), np.array(bias), settings.normalize)
 
 
-def _fit(features: Features, good: Mask, settings: Settings) -> tuple[Floats, float]:
+def _fit(features: Features, rows: Folds, good: Mask, settings: Settings) -> tuple[Floats, float]:
     """The weight of each bucket, 0 for one without words, and the bias."""
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
 
     if good.all() or not good.any():
         raise ValueError("a classifier needs documents of both sides")
-    used = np.flatnonzero(np.bincount(features.buckets, minlength=1 << settings.bits))
-    place = np.zeros(1 << settings.bits, np.int32)
-    place[used] = np.arange(len(used))
-    matrix = features._replace(buckets=place[features.buckets]).matrix(len(used), settings.normalize)
+    matrix, used = _columns_used(features.take(rows), settings)
     weighting = "balanced" if settings.balanced else None
     fit = LogisticRegression(C=settings.c, class_weight=weighting, solver="lbfgs", max_iter=1000)
     with threadpool_limits(1):
@@ -106,6 +103,15 @@ def _fit(features: Features, good: Mask, settings: Settings) -> tuple[Floats, fl
     weights = np.zeros(1 << settings.bits)
     weights[used] = fit.coef_[0]
     return weights, float(fit.intercept_[0])
+
+
+def _columns_used(features: Features, settings: Settings) -> tuple[Any, NDArray[np.int64]]:
+    """The matrix without the columns of buckets that no word is in, and the buckets that have one."""
+    used = np.flatnonzero(np.bincount(features.buckets, minlength=1 << settings.bits))
+    column = np.zeros(1 << settings.bits, np.int32)
+    column[used] = np.arange(len(used))
+    features.buckets[:] = column[features.buckets]  # in place: at scale, each array here is half a gigabyte
+    return features.matrix(len(used), settings.normalize), used
 
 
 def fixed_point(weights: Floats, bias: Floats, normalize: Normalize) -> Logistic:

@@ -38,8 +38,8 @@ class Judge(NamedTuple):
 class Quality(MapStage):
     """Score each document with a quality model; keep it by GPT-3's Pareto rule, a threshold or a top share.
 
-    The draw depends on the document's words alone, so that copies share one fate even where case, space or
-    punctuation differ. A document without words scores 0.
+    Draw and score depend on the document's words alone, so that copies share one fate even where case, space
+    or punctuation differ (but a fastText model reads these too). A document without words scores 0.
 
     Fields:
         keep: the rule: pareto (GPT-3, appendix A), threshold, top_share, or all
@@ -119,9 +119,8 @@ class Quality(MapStage):
         """What scores, and the least score of the top share."""
         if not self.fasttext:
             model, card = load_model(inputs["model"])
-            return lambda texts, split: model.scores(split), card["top_shares"][
-                round(self.top_share * TOP_SHARES) - 1
-            ]
+            least: float = card["top_shares"][round(self.top_share * TOP_SHARES) - 1]
+            return lambda texts, split: model.scores(split), least
         paths = expand(self.fasttext)
         if len(paths) != 1:
             raise InputError(

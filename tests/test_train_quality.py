@@ -151,6 +151,12 @@ def test_languages_are_found_when_no_column_tells(folder):
     assert {"en", "ru"} <= set(card["languages"])
 
 
+def test_languages_are_found_where_one_input_has_no_such_column(folder):
+    wiki = pa.parquet.read_table(folder / "in/wiki.parquet").drop_columns(["language"])
+    pa.parquet.write_table(wiki, folder / "in/wiki.parquet")
+    assert set(card_of(run(folder, SIDES + CLASSIFIER))["languages"]) >= {"en", "ru", "zh"}
+
+
 def test_one_source_cannot_be_left_out(folder):
     out = run(folder, SIDES + CLASSIFIER.replace('["wiki", "books"]', '"wiki"'))
     assert [row["auc_without"] for row in card_of(out)["sources"] if row["side"] == "positives"] == [None]

@@ -20,7 +20,8 @@ from stages import STAGES
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Common Crawl in, GPT training shards out."
 )
-console = Console()
+WIDE = None if sys.stdout.isatty() else 140  # a log or a pipe has no width; tables need some
+console = Console(width=WIDE)
 errors = Console(stderr=True)
 
 RecipePath = Annotated[str, typer.Argument(metavar="RECIPE", help="a recipe file, such as configs/gpt3.toml")]

@@ -97,13 +97,13 @@ class Dataset:
 
     def rejected(self) -> pa.Table:
         """The ledger: one row for each rejected record, with the reason."""
-        names = [
-            (folder, name)
-            for folder in self.folders
-            for name in storage.names(f"{folder}/rejected", ".parquet")
+        folders = [f"{folder}/rejected" for folder in self.folders]
+        paths = [
+            f"{folder}/{name}.parquet" for folder in folders for name in storage.names(folder, ".parquet")
         ]
-        tables = [batch for f, n in names for batch in shards.read_batches(f"{f}/rejected/{n}.parquet")]
-        return pa.concat_tables(tables, promote_options="default") if tables else pa.table({})
+        schema = unify(map(shards.read_schema, paths), "ledgers")
+        batches = (batch for path in paths for batch in shards.read_batches(path, schema=schema))
+        return pa.concat_tables([schema.empty_table(), *batches])
 
     def side(self, name: str) -> bytes:
         """A file beside the shards, such as a model's card."""

@@ -26,7 +26,7 @@ class Cost:
     """What a task took; it goes into the log, never into a result."""
 
     seconds: float
-    cpu_seconds: float
+    cpu_seconds: float  # of the process since its last task; the first pays for its start, imports included
     peak_bytes: int  # of the worker process so far
     host: str
 
@@ -53,7 +53,7 @@ class Inline:
     def map(self, task: Task, items: Mapping[str, Any], tick: Tick) -> Iterator[tuple[str, Cost]]:
         """See Executor."""
         for name, item in items.items():
-            yield name, _measured(task, item, tick)
+            yield name, _measured(task, item, tick, time.process_time())
 
     def close(self) -> None:
         """Nothing to let go."""
@@ -150,6 +150,7 @@ def _work(pipe: Connection) -> None:
     pa.set_cpu_count(1)  # one core a worker: the workers are the parallelism
     pa.set_io_thread_count(1)
     last: tuple[bytes, Task] | None = None
+    accounted = 0.0  # CPU seconds that are in the cost of a task
     while True:
         try:
             code, item = pipe.recv()
@@ -158,7 +159,9 @@ def _work(pipe: Connection) -> None:
         try:
             if last is None or last[0] != code:
                 last = (code, pickle.loads(code))
-            pipe.send(_measured(last[1], item, lambda rows, size: pipe.send((rows, size))))
+            cost = _measured(last[1], item, lambda rows, size: pipe.send((rows, size)), accounted)
+            accounted += cost.cpu_seconds
+            pipe.send(cost)
         except WinnowError as error:
             pipe.send(error)
         except KeyboardInterrupt:
@@ -167,11 +170,11 @@ def _work(pipe: Connection) -> None:
             pipe.send(TaskFailedError(f"{type(error).__name__}: {error}\n{traceback.format_exc()}"))
 
 
-def _measured(task: Task, item: Any, tick: Tick) -> Cost:
-    started, cpu = time.perf_counter(), time.process_time()
+def _measured(task: Task, item: Any, tick: Tick, accounted: float) -> Cost:
+    started = time.perf_counter()
     task(item, tick)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return Cost(time.perf_counter() - started, time.process_time() - cpu, peak, socket.gethostname())
+    return Cost(time.perf_counter() - started, time.process_time() - accounted, peak, socket.gethostname())
 
 
 def _died(name: str, worker: _Worker, tries: int) -> str:

@@ -88,7 +88,7 @@ def sample_rejected(run: RunFolder, step: str, number: int, reason: str = "", or
         rows = table.slice(0, number).to_pylist()
     else:
         rows = table.take(pa.array(_spread(table.num_rows, number))).to_pylist()
-    return [{**row, "text": run.text(step, row.pop("shard"), row)} for row in rows]
+    return [row | {"text": run.text(step, row.pop("shard"), row)} for row in rows]
 
 
 def reasons(run: RunFolder, step: str) -> Mapping[str, int]:

@@ -10,7 +10,8 @@ alpha = 9                    # every other key is a field of the stage
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, fields
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, get_type_hints
@@ -126,7 +127,10 @@ def _step(name: str, table: dict[str, Any], given: Mapping[str, Any], stages: St
             raise RecipeError(
                 f"{where}: stage '{kind}' needs an input '{key}'; write {key} = \"<name of a step>\""
             )
-    return Step(name, kind, _stage(where, cls, table, given), inputs, materialize)
+    stage = _stage(where, cls, table, given)
+    with _blamed(where):
+        stage.check_inputs(frozenset(inputs))
+    return Step(name, kind, stage, inputs, materialize)
 
 
 def _stage(where: str, cls: type[Stage], table: dict[str, Any], given: Mapping[str, Any]) -> Stage:
@@ -147,8 +151,15 @@ def _stage(where: str, cls: type[Stage], table: dict[str, Any], given: Mapping[s
     for key, f in known.items():
         if key not in values and f.default is MISSING and f.default_factory is MISSING:
             raise RecipeError(f"{where}: field '{key}' is missing; `pipeline stages` says what it means")
-    try:
+    with _blamed(where):
         return cls(**values)
+
+
+@contextmanager
+def _blamed(where: str) -> Iterator[None]:
+    """Put the place in the recipe before what a stage says of its fields."""
+    try:
+        yield
     except ValueError as error:
         raise RecipeError(f"{where}: {error}") from error
 

@@ -38,6 +38,9 @@ class Stage:
     replaces: ClassVar[frozenset[str]] = frozenset()  # columns it overwrites
     offsets: ClassVar[bool] = False  # it stores byte offsets into `text`
 
+    def check_inputs(self, given: frozenset[str]) -> None:
+        """Raise ValueError when the inputs that a recipe gives do not fit the fields."""
+
     def run(self, job: "Job") -> None:
         """Make the dataset in `job.folder` from `job.inputs`, by `job.map`."""
         raise NotImplementedError

@@ -30,7 +30,7 @@ def funnel(run: RunFolder) -> Table:
         box=None,
         pad_edge=False,
     )
-    table.add_column("step")
+    table.add_column("step", no_wrap=True)
     for column in ("in", "kept", "%", "text in", "text kept", "tokens in", "tokens kept"):
         table.add_column(column, justify="right")
     table.add_column("")
@@ -84,7 +84,7 @@ def _ranked(reasons: Mapping[str, int]) -> Iterable[tuple[str, int]]:
     ranked = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
     yield from ranked[:REASONS_SHOWN]
     if rest := ranked[REASONS_SHOWN:]:
-        yield f"{len(rest)} other reasons", sum(rows for _, rows in rest)
+        yield f"{len(rest)} other reason{'s'[: len(rest) > 1]}", sum(rows for _, rows in rest)
 
 
 def megabytes(size: int) -> str:

@@ -1,1 +1,26 @@
-"""What happens to documents: one file, one stage, one verb."""
+"""What happens to documents: one file, one stage, one verb. The table of contents, in the usual order."""
+
+from pipeline.stage import Stage
+from stages.count_grams import CountGrams
+from stages.decontaminate import Decontaminate
+from stages.deduplicate import Deduplicate
+from stages.encode import Encode
+from stages.extract import Extract
+from stages.ingest import Ingest
+from stages.language import Language
+from stages.mix import Mix
+from stages.quality import Quality
+from stages.train_quality import TrainQuality
+
+STAGES: dict[str, type[Stage]] = {
+    "extract": Extract,
+    "ingest": Ingest,
+    "language": Language,
+    "train_quality": TrainQuality,
+    "quality": Quality,
+    "deduplicate": Deduplicate,
+    "count_grams": CountGrams,
+    "decontaminate": Decontaminate,
+    "encode": Encode,
+    "mix": Mix,
+}

@@ -14,7 +14,7 @@ from classifiers.features import text_keys
 from classifiers.keep import LARGEST_ALPHA, kept, pareto, threshold
 from classifiers.words import Words, words
 from pipeline.dataset import Dataset
-from pipeline.errors import InputError, RecipeError
+from pipeline.errors import InputError
 from pipeline.files import SmallFiles, expand
 from pipeline.hashing import uniform
 from pipeline.schema import REASON, with_column
@@ -89,12 +89,13 @@ class Quality(MapStage):
         """The score in [0, 1], the draw in [0, 1) and the keep probability: kept iff the draw is below it."""
         return pa.schema([(f"{self.column}{part}", pa.float64()) for part in ("", "_draw", "_keep")])
 
+    def check_inputs(self, given: frozenset[str]) -> None:
+        """One model, from a step or from a file."""
+        if ("model" in given) == bool(self.fasttext):
+            raise ValueError('needs either model = "<a train_quality step>" or fasttext = "<file>"')
+
     def load(self, step: str, inputs: Mapping[str, Dataset]) -> Judge:
         """The model, from the input or the fastText file."""
-        if ("model" in inputs) == bool(self.fasttext):
-            raise RecipeError(
-                f'[steps.{step}] needs either model = "<a train_quality step>" or fasttext = "<file>"'
-            )
         score, least = self._model(step, inputs)
         rules: dict[str, Rule] = {
             "pareto": lambda scores: pareto(scores, self.alpha),

@@ -173,7 +173,7 @@ def test_a_fasttext_file_is_named_in_a_recipe(folder, fasttext):
 @pytest.mark.parametrize("extra", ["", MODEL + 'fasttext = "model.bin"\nlabel = "hq"\n'])
 def test_one_model_is_needed(folder, extra):
     (folder / "model.bin").write_bytes(b"")
-    with pytest.raises(RecipeError, match=r"\[steps.good\] needs either model = .* or fasttext ="):
+    with pytest.raises(RecipeError, match=r"\[steps.good\]: needs either model = .* or fasttext ="):
         run(folder, SIDES + CLASSIFIER + QUALITY + extra, f"models-{len(extra)}")
 
 

@@ -17,7 +17,7 @@ from tokenizers import decoders, models, pre_tokenizers, trainers
 from pipeline.errors import InputError, RecipeError
 from pipeline.executors import Processes
 from stages.encode import Encode
-from stages.tokenizer import IDS, MERGES, packaged, from_file, gpt2
+from stages.tokenizer import IDS, MERGES, from_file, gpt2, packaged
 
 END = corpus.END
 TEXTS = [

@@ -163,7 +163,10 @@ def _readable(rows: Iterator[Row], path: str) -> Iterator[Row]:
         yield row
     if not readable:
         seen = f"the first problem is {first['reason']} in {first['id']}" if first else "it is empty"
-        raise InputError(f"{path}: no document can be read from it, {seen}; check its format and text_field")
+        raise InputError(
+            f"{path}: no document can be read from it, {seen}; check its format (of JSON: one object a line) "
+            "and text_field"
+        )
 
 
 def _string(value: Any) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from pipeline import inspection, tables
 from pipeline.dataset import Dataset
@@ -44,9 +45,13 @@ def run(
     asked = load(recipe, STAGES)
     folder = (out or f"runs/{asked.name}").rstrip("/")
     progress = Bars(console) if console.is_terminal else Lines(console)
-    Run(asked, folder, executor(workers or asked.workers), progress, console.print).run(
-        to or None, redo or None
-    )
+    try:
+        Run(asked, folder, executor(workers or asked.workers), progress, console.print).run(
+            to or None, redo or None
+        )
+    except KeyboardInterrupt:
+        errors.print("stopped; run the same command again to continue")
+        raise typer.Exit(130) from None
     status(folder)
 
 
@@ -140,11 +145,8 @@ def main() -> None:
     try:
         app()
     except WinnowError as error:
-        errors.print(f"[bold red]error:[/] {error}", markup=True, highlight=False, soft_wrap=True)
+        errors.print(Text.assemble(("error:", "bold red"), f" {error}"), soft_wrap=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        errors.print("stopped; run the same command again to continue")
-        sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

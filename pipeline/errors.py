@@ -6,12 +6,14 @@ WinnowError
   StaleRunError     2  this folder was made by another recipe or from other inputs
   SchemaError       1  a stage returned other rows or columns than it declared
   StorageError      1  a disk that is full, read-only or gone
-  TaskFailedError   1  a task raised or its worker died; the cause is chained
+  TaskFailedError   1  a task raised or its worker died; a traceback is in the step's log
   TooManyRejects    3  an alarm: more records were unreadable than the recipe allows
 """
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+import traceback
+from collections.abc import Iterable, Iterator
 
 
 class WinnowError(Exception):
@@ -47,13 +49,29 @@ class StorageError(WinnowError):
 
 
 class TaskFailedError(WinnowError):
-    """A task raised, or its worker died; the cause is chained."""
+    """A task raised, or its worker died; the traceback, if there is one, is for a log."""
+
+    def __init__(self, message: str, trace: str = "") -> None:
+        super().__init__(message)
+        self.trace = trace
 
 
 class TooManyRejects(WinnowError):
     """More records were unreadable than the recipe allows: likely our fault, not the web's."""
 
     exit_code = 3
+
+
+@contextlib.contextmanager
+def bugs_named(what: str) -> Iterator[None]:
+    """An exception that nobody raised on purpose becomes the TaskFailedError of `what`: a task, a step."""
+    try:
+        yield
+    except WinnowError:
+        raise
+    except Exception as error:
+        trace = "".join(traceback.format_exception(error))
+        raise TaskFailedError(f"{what}: {type(error).__name__}: {error}", trace) from error
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:

@@ -5,16 +5,18 @@ import multiprocessing
 import os
 import pickle
 import resource
+import signal
 import socket
+import threading
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
-from pipeline.errors import TaskFailedError, WinnowError
+from pipeline.errors import TaskFailedError, WinnowError, bugs_named
 
 Tick = Callable[[int, int], None]  # rows and bytes done since the last call
 Task = Callable[[Any, Tick], None]
@@ -32,7 +34,10 @@ class Cost:
 
 
 class Executor(Protocol):
-    """Runs tasks; results depend on the task alone, so every engine gives the same bytes."""
+    """Runs tasks; results depend on the task alone, so every engine gives the same bytes.
+
+    A bug in a task is a TaskFailedError, whoever runs it.
+    """
 
     workers: int
 
@@ -53,7 +58,9 @@ class Inline:
     def map(self, task: Task, items: Mapping[str, Any], tick: Tick) -> Iterator[tuple[str, Cost]]:
         """See Executor."""
         for name, item in items.items():
-            yield name, _measured(task, item, tick, time.process_time())
+            with bugs_named(f"task {name}"):
+                cost = _measured(task, item, tick, time.process_time())
+            yield name, cost
 
     def close(self) -> None:
         """Nothing to let go."""
@@ -121,14 +128,15 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_work, args=(theirs,), daemon=True)
-        self.process.start()
+        with _deaf_to_interrupts():
+            self.process.start()
         theirs.close()  # so that its death closes the pipe
         self.name: str | None = None
 
     def start(self, name: str, code: bytes, item: Any) -> None:
         self.name = name
         with contextlib.suppress(OSError):  # it is dead; `answer` will notice
-            self.pipe.send((code, item))
+            self.pipe.send((name, code, item))
 
     def answer(self) -> tuple[int, int] | Cost | WinnowError | None:
         """A tick, the cost of the finished task, its error, or None when the worker has died."""
@@ -142,8 +150,20 @@ class _Worker:
         return message
 
 
+@contextlib.contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """What starts in here never sees Ctrl-C: this process does, and ends the others."""
+    resource_tracker.ensure_running()  # the first start would unblock the signal
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _work(pipe: Connection) -> None:
     """A worker's life: take a task, run it, answer; until the other end is gone."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     import pyarrow as pa
 
@@ -153,21 +173,27 @@ def _work(pipe: Connection) -> None:
     accounted = 0.0  # CPU seconds that are in the cost of a task
     while True:
         try:
-            code, item = pipe.recv()
-        except (EOFError, OSError, KeyboardInterrupt):
+            name, code, item = pipe.recv()
+        except (EOFError, OSError):
             return
         try:
-            if last is None or last[0] != code:
-                last = (code, pickle.loads(code))
-            cost = _measured(last[1], item, lambda rows, size: pipe.send((rows, size)), accounted)
+            with bugs_named(f"task {name}"):
+                if last is None or last[0] != code:
+                    last = (code, pickle.loads(code))
+                cost = _measured(last[1], item, lambda rows, size: pipe.send((rows, size)), accounted)
             accounted += cost.cpu_seconds
             pipe.send(cost)
         except WinnowError as error:
-            pipe.send(error)
-        except KeyboardInterrupt:
-            return
-        except BaseException as error:
-            pipe.send(TaskFailedError(f"{type(error).__name__}: {error}\n{traceback.format_exc()}"))
+            with contextlib.suppress(OSError):  # the other end is gone; the next `recv` says so
+                pipe.send(error)
+
+
+def _end_with_parent() -> None:
+    """Never outlive the run: a task that went on would commit beside those of the next run."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _measured(task: Task, item: Any, tick: Tick, accounted: float) -> Cost:

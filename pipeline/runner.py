@@ -2,14 +2,22 @@
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any, get_type_hints
 
 from pipeline import files, storage
 from pipeline.dataset import Dataset
-from pipeline.errors import InputError, RecipeError, SchemaError, TooManyRejects
+from pipeline.errors import (
+    InputError,
+    RecipeError,
+    SchemaError,
+    StorageError,
+    TaskFailedError,
+    TooManyRejects,
+    bugs_named,
+)
 from pipeline.executors import Executor
 from pipeline.manifest import Counts, Identity, Manifest, canonical, check_same, totals
 from pipeline.progress import Progress, Silent
@@ -93,7 +101,8 @@ class Run:
         inputs = self._inputs(step) | ({"documents": self._inputs(first)["documents"]} if upstream else {})
         links = tuple(self._link(each) for each in upstream)
         job = Job(step.name, inputs, folder, self.executor, identity.digest, links, self.progress)
-        step.stage.run(job)
+        with _failures_logged(step.name, folder):
+            step.stage.run(job)
         for each in (*upstream, step):
             self._finish(each)
 
@@ -210,6 +219,24 @@ def _complete(manifest: Manifest) -> bool:
 def _records(folder: str, part: str) -> dict[str, Counts]:
     names: Iterable[str] = storage.names(f"{folder}/tasks/{part}", ".json")
     return {name: storage.read_json(f"{folder}/tasks/{part}/{name}.json") for name in names}
+
+
+@contextmanager
+def _failures_logged(step: str, folder: str) -> Iterator[None]:
+    """A failure names the step; the traceback of a bug goes to a file in the step's log."""
+    try:
+        with bugs_named("run"):
+            yield
+    except TaskFailedError as error:
+        message = f"step '{step}', {error}"
+        if error.trace:
+            log = f"{folder}/log/traceback.txt"
+            with suppress(StorageError):
+                storage.write_bytes(log, error.trace.encode())
+                message += (
+                    f"; {log} says where; once that is mended, the same command does only what is missing"
+                )
+        raise TaskFailedError(message, error.trace) from error
 
 
 @contextmanager

@@ -134,7 +134,7 @@ class Job:
                     f"{self.folder}/log/tasks.jsonl", json.dumps({"task": f"{part}/{name}", **vars(cost)})
                 )
         except TaskFailedError as error:
-            raise TaskFailedError(f"step '{self.step}', {part}: {error}") from error
+            raise TaskFailedError(f"{part}, {error}", error.trace) from error
         return {name: f"{self.folder}/{part}/{name}.parquet" for name in items}
 
     def files(self, patterns: Sequence[str], source: str, suffixes: Sequence[str] = ()) -> dict[str, str]:

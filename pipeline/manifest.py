@@ -4,12 +4,24 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from pipeline import storage
 from pipeline.errors import StaleRunError
 
 Counts = dict[str, Any]
+T = TypeVar("T")
+
+
+def _read(cls: type[T], path: str) -> T | None:
+    body = storage.read_json(path)
+    try:
+        return None if body is None else cls(**body)
+    except TypeError as error:
+        raise StaleRunError(
+            f"{path} was written by another version of Winnow ({error}); choose another folder with --out, "
+            "or run with --redo and the step's name"
+        ) from error
 
 
 def canonical(value: Any) -> str:
@@ -37,13 +49,12 @@ class Identity:
 
     def save(self, folder: str) -> None:
         """Commit as `identity.json`."""
-        storage.write_json(f"{folder}/identity.json", dataclasses.asdict(self))
+        storage.write_json(f"{folder}/{storage.IDENTITY}", dataclasses.asdict(self))
 
     @staticmethod
     def load(folder: str) -> "Identity | None":
         """Of the folder, or None where no step was started."""
-        body = storage.read_json(f"{folder}/identity.json")
-        return None if body is None else Identity(**body)
+        return _read(Identity, f"{folder}/{storage.IDENTITY}")
 
 
 def check_same(folder: str, old: Identity, new: Identity) -> None:
@@ -109,8 +120,7 @@ class Manifest:
     @staticmethod
     def load(folder: str) -> "Manifest | None":
         """Of the folder, or None while the step is not done."""
-        body = storage.read_json(f"{folder}/manifest.json")
-        return None if body is None else Manifest(**body)
+        return _read(Manifest, f"{folder}/manifest.json")
 
 
 def totals(tasks: dict[str, dict[str, Counts]]) -> Counts:

@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import xxhash
 from pipeline import storage
 from pipeline.executors import Tick
 from pipeline.manifest import Counts
-from pipeline.schema import REASON, ledger, text_size
+from pipeline.schema import REASON, estimated_tokens, ledger, text_size
 from pipeline.shards import GROUP_ROWS, ShardWriter
 
 
@@ -76,7 +77,7 @@ class DocumentWriter:
 
     def __init__(self, kept: ShardWriter | None, rejected: ShardWriter, tick: Tick) -> None:
         self._kept, self._rejected, self._tick = kept, rejected, tick
-        self._counts: Counter[str] = Counter()
+        self._in, self._out = _Measure(), _Measure()
         self._reasons: Counter[str] = Counter()
         self._content = {name: xxhash.xxh3_128() for name in ("id", "text")}
 
@@ -91,8 +92,8 @@ class DocumentWriter:
                 self._rejected.write(gone.select(self._rejected.schema.names))
                 kept = table.filter(pc.is_null(reasons))
             kept = kept.drop_columns([REASON])
-        size = self._measure(table, "in")
-        self._measure(kept, "out")
+        size = self._in.add(table)
+        self._out.add(kept)
         for name, digest in self._content.items():
             _digest(kept, name, digest)
         if self._kept is not None:
@@ -102,21 +103,38 @@ class DocumentWriter:
 
     def counts(self) -> Counts:
         """rows, bytes and estimated tokens in and out, and rows by reason."""
-        zeros = {f"{what}_{way}": 0 for what in ("rows", "bytes", "tokens") for way in ("in", "out")}
-        return {**zeros, **self._counts, "reasons": dict(sorted(self._reasons.items()))}
+        ways = {"in": self._in, "out": self._out}
+        counts = {f"{what}_{way}": n for way, each in ways.items() for what, n in each.counts().items()}
+        return {**counts, "reasons": dict(sorted(self._reasons.items()))}
 
     def content(self) -> str:
         """A digest of the ids and texts of the kept rows: the same whether they are written or flow on."""
         return storage.checksum_bytes(b"".join(digest.digest() for digest in self._content.values()))
 
-    def _measure(self, table: pa.Table, way: str) -> int:
-        size = tokens = 0
-        if "text" in table.column_names:
-            size, tokens = text_size(table["text"])
+
+@dataclass
+class _Measure:
+    """Sums over documents; tokens are estimated at the end, so that batches make no difference."""
+
+    rows: int = 0
+    bytes: int = 0
+    beyond: int = 0  # bytes that are more than one a character
+    tokens: int = 0  # counted by `encode`
+
+    def add(self, table: pa.Table) -> int:
+        """Returns the bytes of the texts in `table`."""
+        size, beyond = text_size(table["text"]) if "text" in table.column_names else (0, 0)
+        self.rows += table.num_rows
+        self.bytes += size
+        self.beyond += beyond
         if "token_count" in table.column_names:
-            tokens = pc.sum(table["token_count"]).as_py() or 0
-        self._counts.update({f"rows_{way}": table.num_rows, f"bytes_{way}": size, f"tokens_{way}": tokens})
+            self.tokens += pc.sum(table["token_count"]).as_py() or 0
         return size
+
+    def counts(self) -> Counts:
+        """rows, bytes of text, tokens."""
+        tokens = self.tokens or estimated_tokens(self.bytes, self.beyond)
+        return {"rows": self.rows, "bytes": self.bytes, "tokens": tokens}
 
 
 def _digest(table: pa.Table, name: str, digest: xxhash.xxh3_128) -> None:

@@ -13,6 +13,7 @@ from pipeline.errors import (
     InputError,
     RecipeError,
     SchemaError,
+    StaleRunError,
     StorageError,
     TaskFailedError,
     TooManyRejects,
@@ -38,12 +39,13 @@ class Run:
     def run(self, to: str | None = None, redo: str | None = None) -> None:
         """Make every step, or `to` and those it needs; first delete `redo` and all that read it."""
         wanted = self._wanted(to)
+        doomed = [] if redo is None else [self.recipe.step(redo).name, *self.recipe.readers(redo)]
         check_files(self.recipe)
         with storage.locked(self.folder):
             storage.sweep(self.folder)
-            if redo is not None:
-                self._delete(redo)
-            self._refuse_other_recipe()
+            self._refuse_other_recipe(doomed)
+            if doomed:
+                self._delete(doomed)
             storage.write_bytes(f"{self.folder}/recipe.toml", self.recipe.text.encode())
             try:
                 with self.progress:
@@ -64,23 +66,29 @@ class Run:
         needed = self.recipe.ancestors(to) | {to}
         return [name for name in self.recipe.steps if name in needed]
 
-    def _delete(self, redo: str) -> None:
-        doomed = [self.recipe.step(redo).name, *self.recipe.readers(redo)]
+    def _delete(self, doomed: list[str]) -> None:
+        """The readers before what they read, so that a kill half-way leaves no step without its inputs."""
         there = [name for name in doomed if storage.exists(self._folder(name))]
-        self.say(f"--redo {redo}: deleting {', '.join(there) or 'nothing'}")
+        self.say(f"--redo {doomed[0]}: deleting {', '.join(there) or 'nothing'}")
         for name in reversed(there):
             storage.remove_step(self._folder(name))
 
-    def _refuse_other_recipe(self) -> None:
-        """Before any work: every folder that is there must have been made by this recipe."""
+    def _refuse_other_recipe(self, doomed: list[str]) -> None:
+        """Before any work: every folder that is there, and stays, must have been made by this recipe."""
         planned: dict[str, Identity] = {}
         for name, step in self.recipe.steps.items():
+            folder = self._folder(name)
+            if storage.names(folder) and not storage.exists(f"{folder}/{storage.IDENTITY}"):
+                raise StaleRunError(
+                    f"{folder} is there already, and it is no step's folder (it has no {storage.IDENTITY}); "
+                    "choose another folder with --out, or rename the step"
+                )
             digests = {key: [planned[other].digest for other in names] for key, names in step.inputs.items()}
             planned[name] = planned_identity(step, digests)
-            old = Identity.load(self._folder(name))
+            old = None if name in doomed else Identity.load(folder)
             if old is not None:
                 planned[name] = dataclasses.replace(planned[name], whole=old.whole)
-                check_same(self._folder(name), old, planned[name])
+                check_same(folder, old, planned[name])
 
     def _run_step(self, step: Step) -> None:
         folder = self._folder(step.name)
@@ -93,7 +101,8 @@ class Run:
         manifest = Manifest.load(folder)
         if not self._writes_shards(step) or (manifest and not incremental(step.stage)):
             return
-        if manifest and not _complete(manifest):  # it was not materialized then, and is to be now
+        done = manifest.shards if manifest else _records(folder, "shards")
+        if not _materialized(done):  # it was not then, and is to be now
             storage.remove_step(folder)
             identity.save(folder)
         upstream = self._upstream(step)
@@ -114,10 +123,22 @@ class Run:
         assert identity is not None
         manifest = Manifest(identity.digest, tasks, totals(tasks))
         check_conserved(step.name, manifest.shards)
+        self._check_passed_on(step, manifest)
         self._alarm(step.name, manifest.totals)
         if Manifest.load(folder) != manifest:
             manifest.save(folder)
         self.progress.finish(step.name)
+
+    def _check_passed_on(self, step: Step, manifest: Manifest) -> None:
+        """What the steps before kept has all come in here; SchemaError otherwise."""
+        before = [Manifest.load(self._folder(name)) for name in step.inputs.get("documents", ())]
+        if before and "rows_in" in manifest.totals:
+            given = sum(each.totals["rows_out"] for each in before if each)
+            if given != (rows := manifest.totals["rows_in"]):
+                raise SchemaError(
+                    f"step '{step.name}': it was given {given} rows, but took in {rows}; this is a bug in "
+                    f"the stage '{step.kind}'"
+                )
 
     def _alarm(self, name: str, total: Counts) -> None:
         reasons: Mapping[str, int] = total.get("reasons", {})
@@ -137,7 +158,7 @@ class Run:
     def _writes_shards(self, step: Step) -> bool:
         """An unmaterialized step writes none, unless an earlier run that said otherwise finished it."""
         manifest = None if step.materialize else Manifest.load(self._folder(step.name))
-        return step.materialize or (manifest is not None and _complete(manifest))
+        return step.materialize or (manifest is not None and _materialized(manifest.shards))
 
     def _upstream(self, step: Step) -> list[Step]:
         """The chain of unmaterialized steps whose rows flow into this one, first to last."""
@@ -212,8 +233,8 @@ def check_conserved(name: str, records: Mapping[str, Mapping[str, Any]]) -> None
                 )
 
 
-def _complete(manifest: Manifest) -> bool:
-    return all(f"shards/{name}.parquet" in record["written"] for name, record in manifest.shards.items())
+def _materialized(shards: Mapping[str, Counts]) -> bool:
+    return all(f"shards/{name}.parquet" in record["written"] for name, record in shards.items())
 
 
 def _records(folder: str, part: str) -> dict[str, Counts]:

@@ -67,16 +67,15 @@ def aligned(table: pa.Table, schema: pa.Schema) -> pa.Table:
 
 
 def text_size(texts: pa.ChunkedArray) -> tuple[int, int]:
-    """(bytes, estimated GPT-2 tokens) of a column of texts.
-
-    The estimate is one token for every 4.4 ASCII characters and, for other scripts, for every 1.2 bytes; what
-    it is worth is printed by `python -m benchmarks.token_estimate`.
-    """
+    """(bytes, those of them that are more than one a character) of a column of texts."""
     size = pc.sum(pc.binary_length(texts)).as_py() or 0
-    beyond = size - (pc.sum(pc.utf8_length(texts)).as_py() or 0)
-    return size, estimated_tokens(size, beyond)
+    return size, size - (pc.sum(pc.utf8_length(texts)).as_py() or 0)
 
 
 def estimated_tokens(size: int, beyond: int) -> int:
-    """Tokens in `size` bytes of UTF-8 of which `beyond` are more than one a character."""
+    """GPT-2 tokens in `size` bytes of UTF-8 of which `beyond` are more than one a character.
+
+    One for every 4.4 ASCII characters and, in other scripts, for every 1.2 bytes; what this is worth is
+    printed by `python -m benchmarks.token_estimate`.
+    """
     return round((size - 1.5 * beyond) / 4.4 + 1.5 * beyond / 1.2) if beyond else round(size / 4.4)

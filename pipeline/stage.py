@@ -122,7 +122,8 @@ class Job:
         """
         if reads is None:
             reads = {} if self.inputs else {name: _outside(path) for name, path in items.items()}
-        done = set(storage.names(f"{self.folder}/tasks/{part}", ".json"))
+        folders = (*(link.folder for link in self.upstream), self.folder)
+        done = set.intersection(*(set(storage.names(f"{at}/tasks/{part}", ".json")) for at in folders))
         self._refuse_other(part, done, items, reads)
         todo = {name: (name, item, reads.get(name)) for name, item in items.items() if name not in done}
         self.progress.start(self.step, part, len(items), len(items) - len(todo))

@@ -9,6 +9,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -21,12 +22,17 @@ import xxhash
 from pipeline.errors import InputError, StaleRunError, StorageError
 
 PARTIAL = ".partial"
+IDENTITY = "identity.json"  # in every step's folder: first written, last deleted
+_OURS = re.compile(rf"\..+\.[0-9a-f]{{8}}{re.escape(PARTIAL)}")
 _TO_FIX = {
     errno.ENOSPC: "the disk is full; free some space and run the same command again, it continues",
     errno.EDQUOT: "your disk quota is used up; free some space and run the same command again",
     errno.EROFS: "the disk is read-only; choose another folder with --out",
     errno.EACCES: "permission denied; choose another folder with --out, or change its permissions",
     errno.EPERM: "not permitted; choose another folder with --out, or change its permissions",
+    errno.EEXIST: "there is a file where a folder should be; choose another folder with --out",
+    errno.ENOTDIR: "there is a file where a folder should be; choose another folder with --out",
+    errno.ENAMETOOLONG: "the name is too long for this disk; give the input file a shorter one",
 }
 
 
@@ -55,11 +61,16 @@ def read_bytes(path: str) -> bytes:
 
 
 def read_json(path: str) -> Any:
-    """The parsed file, or None when there is no such file."""
+    """The parsed file, or None when there is no such file; InputError when it is damaged."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"cannot read {path}: {error}; it was damaged after it was written: run with --redo and the "
+            "step's name"
+        ) from error
 
 
 def exists(path: str) -> bool:
@@ -111,7 +122,7 @@ def commit(partial: str, path: str) -> None:
 
 def discard(partial: str) -> None:
     """Delete a temporary file, if it is there."""
-    with contextlib.suppress(FileNotFoundError):
+    with explained(partial), contextlib.suppress(FileNotFoundError):
         os.unlink(partial)
 
 
@@ -144,23 +155,27 @@ def sweep(folder: str) -> None:
     """Delete the temporary files that a killed run left anywhere below `folder`."""
     for root, _, files in os.walk(folder):
         for name in files:
-            if name.endswith(PARTIAL):
+            if _OURS.fullmatch(name):
                 discard(os.path.join(root, name))
 
 
 def remove_step(folder: str) -> None:
-    """Delete a step's folder, `identity.json` last, so that a kill half-way leaves a folder with a name."""
-    if not exists(folder):
-        return
+    """Delete a step's folder, so that a kill half-way leaves one that a plain run completes.
+
+    What says that something is done goes before it: the manifest, then the task records; `identity.json` goes
+    last. Of a link, the link goes and what it leads to stays.
+    """
+    order = {"manifest.json": 0, "tasks": 1, IDENTITY: 3}
     with explained(folder):
-        discard(os.path.join(folder, "manifest.json"))
-        for entry in sorted(os.listdir(folder)):
+        if os.path.islink(folder):
+            os.unlink(folder)
+            return
+        for entry in sorted(os.listdir(folder), key=lambda name: (order.get(name, 2), name)):
             path = os.path.join(folder, entry)
-            if os.path.isdir(path):
+            if os.path.isdir(path) and not os.path.islink(path):
                 shutil.rmtree(path)
-            elif entry != "identity.json":
+            else:
                 os.unlink(path)
-        discard(os.path.join(folder, "identity.json"))
         os.rmdir(folder)
 
 
@@ -172,10 +187,11 @@ def locked(folder: str) -> Iterator[None]:
         os.makedirs(folder, exist_ok=True)
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR)
     with open(descriptor, "w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StaleRunError(
-                f"another run is using {folder}; wait for it to end, or choose another folder with --out"
-            ) from None
+        with explained(folder):
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise StaleRunError(
+                    f"another run is using {folder}; wait for it to end, or choose another folder with --out"
+                ) from None
         yield

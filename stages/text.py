@@ -4,7 +4,7 @@ import re
 import unicodedata
 from functools import cache
 
-_LINE_END = re.compile(r"\r\n?|[\v\f\x85\u2028\u2029]")
+_LINE_END = re.compile(r"[\r\v\f\x85\u2028\u2029]")
 # C0 but tab and line feed, DEL, C1, surrogates, byte order marks and other characters that are none.
 _UNWANTED = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
 _BLANK_LINES = re.compile(r"\n{3,}")
@@ -16,9 +16,11 @@ def clean(text: str) -> str:
 
     Lines end in \n and not in blanks; at most one blank line in a row, none at the ends.
     """
-    text = _UNWANTED.sub("", _LINE_END.sub("\n", text))
-    lines = "\n".join([line.rstrip() for line in nfc(text).split("\n")])
-    return _BLANK_LINES.sub("\n\n", lines).strip("\n")
+    text = _UNWANTED.sub("", _LINE_END.sub("\n", text.replace("\r\n", "\n")))
+    text = "\n".join([line.rstrip() for line in nfc(text).split("\n")])
+    if "\n\n\n" in text:  # searching for a repetition is slow
+        text = _BLANK_LINES.sub("\n\n", text)
+    return text.strip("\n")
 
 
 def clean_line(text: str) -> str:

@@ -5,7 +5,7 @@ WinnowError
   InputError        2  an input file is missing, empty or not what it should be
   StaleRunError     2  this folder was made by another recipe or from other inputs
   SchemaError       1  a stage returned other rows or columns than it declared
-  StorageError      1  a disk that is full, read-only or gone
+  StorageError      1  a disk that is full, read-only or gone; a file of ours that is damaged
   TaskFailedError   1  a task raised or its worker died; a traceback is in the step's log
   TooManyRejects    3  an alarm: more records were unreadable than the recipe allows
 """
@@ -45,7 +45,7 @@ class SchemaError(WinnowError):
 
 
 class StorageError(WinnowError):
-    """A disk that is full, read-only or gone."""
+    """A disk that is full, read-only or gone; a file of ours that is damaged."""
 
 
 class TaskFailedError(WinnowError):

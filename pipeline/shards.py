@@ -14,11 +14,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import storage
-from pipeline.errors import InputError
+from pipeline.errors import StorageError
 from pipeline.schema import aligned
 
 GROUP_ROWS = 1024
 GROUP_BYTES = 64 << 20
+_TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
 
 
 class ShardWriter:
@@ -86,7 +87,7 @@ def _row_bytes(table: pa.Table) -> npt.NDArray[np.int64]:
     """Bytes of the variable-length values of each row: what makes rows heavy."""
     total = np.zeros(table.num_rows, np.int64)
     for field, column in zip(table.schema, table.columns, strict=True):
-        if pa.types.is_large_string(field.type) or pa.types.is_large_binary(field.type):
+        if any(check(field.type) for check in _TEXTS):
             total += pc.fill_null(pc.binary_length(column), 0).to_numpy()
         elif pa.types.is_list(field.type) or pa.types.is_large_list(field.type):
             total += 4 * pc.fill_null(pc.list_value_length(column), 0).to_numpy()
@@ -101,19 +102,21 @@ def read_batches(
         present = set(file.schema_arrow.names)
         wanted = None if columns is None else [name for name in columns if name in present]
         for group in range(file.num_row_groups):
-            yield _shaped(file.read_row_group(group, columns=wanted), columns, schema)
+            with _whole(path):
+                table = file.read_row_group(group, columns=wanted)
+            yield _shaped(table, columns, schema)
 
 
 def read_group(path: str, group: int, columns: Sequence[str] | None = None) -> pa.Table:
     """One row group."""
-    with _open(path) as file:
+    with _open(path) as file, _whole(path):
         return file.read_row_group(group, columns=None if columns is None else list(columns))
 
 
 def read_rows(path: str, rows: npt.NDArray[np.int64], columns: Sequence[str]) -> pa.Table:
     """The rows at sorted positions `rows`, reading only the row groups that hold them."""
     pieces = []
-    with _open(path) as file:
+    with _open(path) as file, _whole(path):
         sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
         starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         for group in range(len(sizes)):
@@ -133,15 +136,30 @@ def read_schema(path: str) -> pa.Schema:
 
 def count_rows(path: str) -> int:
     """Rows in a shard, from its footer."""
+    return int(read_footer(path).num_rows)
+
+
+def read_footer(path: str) -> pq.FileMetaData:
+    """What the footer says: row groups and their statistics."""
     with _open(path) as file:
-        return int(file.metadata.num_rows)
+        return file.metadata
 
 
 def _open(path: str) -> pq.ParquetFile:
-    try:
+    with _whole(path):
         return pq.ParquetFile(path, page_checksum_verification=True)
+
+
+@contextlib.contextmanager
+def _whole(path: str) -> Iterator[None]:
+    """Turn what Arrow says of a damaged shard into a StorageError that names it."""
+    try:
+        yield
     except (OSError, pa.ArrowInvalid) as error:
-        raise InputError(f"cannot read the shard {path}: {error}") from error
+        raise StorageError(
+            f"cannot read the shard {path}: {error}; it was damaged or moved after it was written: run with "
+            "--redo and its step's name"
+        ) from error
 
 
 def _shaped(table: pa.Table, columns: Sequence[str] | None, schema: pa.Schema | None) -> pa.Table:

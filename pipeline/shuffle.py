@@ -14,10 +14,9 @@ from operator import itemgetter
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline.shards import read_batches, read_group, read_schema
+from pipeline.shards import read_batches, read_footer, read_group, read_schema
 from pipeline.stage import Job, Output
 
 PARTITION = "partition"
@@ -47,8 +46,8 @@ def scatter(output: Output, table: pa.Table, partitions: NDArray[np.uint32]) -> 
 def merge(job: Job, part: str, files: Sequence[str], partitions: int) -> tuple[str, ...]:
     """Join every FAN_IN files (sorted by partition, one schema) into one, by tasks of the job's part `part`.
 
-    How many files come back follows from the number of `files` only. Raises ValueError when a file is not
-    sorted or has a partition that is not below `partitions`.
+    How many files come back follows from the number of `files` only. Fails when a file is not sorted or has a
+    partition that is not below `partitions`.
     """
     fans = [tuple(files[start : start + FAN_IN]) for start in range(0, len(files), FAN_IN)]
     items = {f"{number:05d}": fan for number, fan in enumerate(fans)}
@@ -84,7 +83,7 @@ def partitions_of(files: Sequence[str]) -> Iterator[tuple[int, Iterator[pa.Table
 
 def _groups_of(path: str, partition: int) -> list[int]:
     """The row groups of a merged file that hold `partition`, by the statistics in its footer."""
-    footer = pq.read_metadata(path)
+    footer = read_footer(path)
     leaf = [footer.schema.column(number).path for number in range(footer.num_columns)].index(PARTITION)
     groups = (footer.row_group(number).column(leaf) for number in range(footer.num_row_groups))
     return [number for number, column in enumerate(groups) if column.statistics.min == partition]

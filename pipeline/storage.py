@@ -61,13 +61,13 @@ def read_bytes(path: str) -> bytes:
 
 
 def read_json(path: str) -> Any:
-    """The parsed file, or None when there is no such file; InputError when it is damaged."""
+    """The parsed file, or None when there is no such file; StorageError when it is damaged."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise InputError(
+        raise StorageError(
             f"cannot read {path}: {error}; it was damaged after it was written: run with --redo and the "
             "step's name"
         ) from error

@@ -6,9 +6,8 @@ import shutil
 import pytest
 import toy
 
-from pipeline import storage
 from pipeline.dataset import Dataset
-from pipeline.errors import RecipeError, SchemaError, StaleRunError, TaskFailedError
+from pipeline.errors import RecipeError, SchemaError, StaleRunError, StorageError, TaskFailedError
 
 MATERIALIZED = toy.RECIPE.replace("MATERIALIZE", "true")
 FLOWING = toy.RECIPE.replace("MATERIALIZE", "false")
@@ -117,6 +116,6 @@ def test_a_damaged_record_is_named_and_redo_helps(folder):
     wanted = toy.contents(toy.run(folder))
     record = folder / "out/half/tasks/shards/toy-a.json"
     record.write_text(record.read_text()[:40])
-    with pytest.raises(storage.InputError, match=r"half/tasks/shards/toy-a.json.*damaged.*--redo"):
+    with pytest.raises(StorageError, match=r"half/tasks/shards/toy-a.json.*damaged.*--redo"):
         toy.run(folder)
     assert toy.contents(toy.run(folder, redo="half")) == wanted

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import shuffle
+from pipeline.errors import TaskFailedError
 from pipeline.executors import Inline, Processes
 from pipeline.shuffle import merge, partitions_for, read_partition, sorted_by_partition, stream_partition
 from pipeline.stage import Job, Output
@@ -105,7 +106,7 @@ def test_workers_make_the_same_bytes(tmp_path):
 def test_a_file_that_breaks_the_contract_is_refused(tmp_path, partitions):
     column = pa.array(partitions, pa.uint32())
     pq.write_table(pa.table({"partition": column}), tmp_path / "bad.parquet")
-    with pytest.raises(ValueError, match="partition"):
+    with pytest.raises(TaskFailedError, match="ValueError: partition"):
         merge(Job("step", {}, str(tmp_path), Inline()), "merged", [str(tmp_path / "bad.parquet")], PARTITIONS)
 
 

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from pipeline import storage
-from pipeline.errors import InputError, StaleRunError, StorageError
+from pipeline.errors import StaleRunError, StorageError
 from pipeline.manifest import Identity, Manifest
 
 
@@ -77,7 +77,7 @@ def test_damaged_and_foreign_records_are_named(tmp_path, load):
     name = "identity.json" if load is Identity.load else "manifest.json"
     assert load(str(tmp_path)) is None
     (tmp_path / name).write_text('{"stage": "extr')
-    with pytest.raises(InputError, match=rf"{name}.*damaged.*--redo"):
+    with pytest.raises(StorageError, match=rf"{name}.*damaged.*--redo"):
         load(str(tmp_path))
     (tmp_path / name).write_text('{"from": "the future"}')
     with pytest.raises(StaleRunError, match=rf"{name}.*another version"):

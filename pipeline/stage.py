@@ -187,7 +187,7 @@ def process_shard(
             each.documents(schema, keep=link is last)
             for link, each, schema in zip(links, outputs, schemas[1:], strict=True)
         ]
-        loaded = [_loaded(link) for link in links]
+        loaded = _loaded(links)
         for batch in documents.batches(name):
             rows = batch
             for link, load, schema, writer in zip(links, loaded, schemas[1:], writers, strict=True):
@@ -200,16 +200,18 @@ def process_shard(
             each.abandon()
 
 
-_cache: dict[str, Any] = {}  # what the links of the current step have loaded in this worker
+_cache: dict[tuple[str, str], Any] = {}  # what the links of the current task have loaded in this worker
 
 
-def _loaded(link: Link) -> Any:
-    key = f"{link.folder} {link.identity}"
-    if key not in _cache:
-        if len(_cache) >= 8:
-            _cache.clear()
-        _cache[key] = link.stage.load(link.step, link.inputs)
-    return _cache[key]
+def _loaded(links: tuple[Link, ...]) -> list[Any]:
+    """What each link has loaded: once in a worker, and given up with the first task of another step."""
+    keys = [(link.folder, link.identity) for link in links]
+    for old in [key for key in _cache if key not in keys]:
+        del _cache[old]
+    for key, link in zip(keys, links, strict=True):
+        if key not in _cache:
+            _cache[key] = link.stage.load(link.step, link.inputs)
+    return [_cache[key] for key in keys]
 
 
 def after(step: str, stage: MapStage, before: pa.Schema) -> pa.Schema:
@@ -234,7 +236,11 @@ def _checked(link: Link, before: pa.Table, result: pa.Table, schema: pa.Schema) 
         raise SchemaError(f"{what} returned a column '{min(extra)}' that it does not declare in adds()")
     if not result["id"].equals(before["id"]):
         raise SchemaError(f"{what} moved, split or dropped rows: {before.num_rows} in, {result.num_rows} out")
-    return result.select([*schema.names, *([REASON] if REASON in names else [])])
+    try:
+        kept = result.select(schema.names).cast(schema)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise SchemaError(f"{what} returned other types than it declares in adds(): {error}") from error
+    return kept.append_column(REASON, result[REASON]) if REASON in names else kept
 
 
 def _names(documents: Dataset) -> dict[str, str]:

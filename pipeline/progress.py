@@ -108,12 +108,12 @@ class Lines(Progress):
     def __init__(self, console: Console) -> None:
         self._console = console
         self._step = self._part = ""
-        self._total = self._done = self._rows = self._size = 0
+        self._total = self._done = self._earlier = self._rows = self._size = 0
         self._started = self._spoke = time.monotonic()
 
     def start(self, step: str, part: str, total: int, done: int) -> None:
         """See Progress."""
-        self._step, self._part, self._total, self._done = step, part, total, done
+        self._step, self._part, self._total, self._done, self._earlier = step, part, total, done, done
         self._rows = self._size = 0
         self._started = self._spoke = time.monotonic()
 
@@ -132,10 +132,12 @@ class Lines(Progress):
     def _say(self) -> None:
         self._spoke = time.monotonic()
         seconds = self._spoke - self._started
-        left = f", {(self._total - self._done) * seconds / self._done:.0f} s left" if self._done else ""
-        speed = rate(self._rows, self._size, seconds)
-        line = f"{self._step} {self._part}: {self._done}/{self._total} {speed}{left}"
-        self._console.print(line, highlight=False)
+        finished, left = self._done - self._earlier, self._total - self._done
+        facts = [f"{self._done}/{self._total} in {seconds:.0f} s", rate(self._rows, self._size, seconds)]
+        if finished and left:
+            facts.append(f"{left * seconds / finished:.0f} s left")
+        line = f"{self._step} {self._part}: {', '.join(filter(None, facts))}"
+        self._console.print(line, highlight=False, markup=False)
 
 
 def rate(rows: int, size: int, seconds: float) -> str:

@@ -9,6 +9,7 @@ alpha = 9                    # every other key is a field of the stage
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -89,7 +90,13 @@ def parse(data: bytes, name: str, folder: str, stages: Stages) -> Recipe:
             raise RecipeError(f"recipe '{name}': unknown key '{key}'; {nearest(key, _TOP)}")
     seed = _typed(f"recipe '{name}'", "seed", body.get("seed", 0), int)
     limit = _typed(f"recipe '{name}'", "error_limit", body.get("error_limit", 0.1), float)
+    if not 0 <= limit <= 1:
+        raise RecipeError(f"recipe '{name}' error_limit = {limit}: a share of the rows, between 0 and 1")
     workers = _typed(f"recipe '{name}'", "workers", body.get("workers"), int | None)
+    if workers is not None and workers < 1:
+        raise RecipeError(
+            f"recipe '{name}' workers = {workers}: must be at least 1; leave it out for all cores"
+        )
     tables = _typed(f"recipe '{name}'", "steps", body.get("steps", {}), dict[str, dict[str, Any]])
     if not tables:
         raise RecipeError(
@@ -106,24 +113,24 @@ def parse(data: bytes, name: str, folder: str, stages: Stages) -> Recipe:
 
 def _step(name: str, table: dict[str, Any], given: Mapping[str, Any], stages: Stages) -> Step:
     where = f"[steps.{name}]"
-    if not name or "/" in name or name.startswith("."):
+    if not re.fullmatch(r"[\w-]+", name):
         raise RecipeError(
-            f"{where}: a step's name becomes a folder, so it must not hold '/' or start with '.'"
+            f"{where}: a step's name becomes a folder, so it is of letters, digits, '_' and '-'"
         )
-    kind = table.pop("stage", None)
+    kind = _typed(where, "stage", table.pop("stage", None), str | None)
     if kind is None:
         raise RecipeError(f'{where} names no stage; write stage = "...", one of: {", ".join(sorted(stages))}')
     if kind not in stages:
-        raise RecipeError(f"{where} stage = {kind!r}: no such stage; {nearest(str(kind), stages)}")
+        raise RecipeError(f"{where} stage = '{kind}': no such stage; {nearest(kind, stages)}")
     cls = stages[kind]
     materialize = _typed(where, "materialize", table.pop("materialize", True), bool)
     inputs = {}
     for key in cls.inputs:
-        value = table.pop(key, None)
-        if value is not None:
-            value = [value] if isinstance(value, str) else value
-            inputs[key] = _typed(where, key, _tuples(value), tuple[str, ...])
-        if not inputs.get(key) and key not in cls.optional:
+        value = table.pop(key, [])
+        names = _typed(where, key, (value,) if isinstance(value, str) else _tuples(value), tuple[str, ...])
+        if names:
+            inputs[key] = names
+        elif key not in cls.optional:
             raise RecipeError(
                 f"{where}: stage '{kind}' needs an input '{key}'; write {key} = \"<name of a step>\""
             )

@@ -25,7 +25,7 @@ REASONS_SHOWN = 6
 def funnel(run: RunFolder) -> Table:
     """One row a step: documents, text and tokens in and kept; below it, what was rejected and why."""
     table = Table(
-        title=f"{run.recipe.name}: documents through the steps",
+        title=f"{escape(run.recipe.name)}: documents through the steps",
         title_justify="left",
         box=None,
         pad_edge=False,
@@ -105,7 +105,7 @@ def short(number: int) -> str:
 
 def rows(title: str, records: list[dict[str, Any]]) -> Table:
     """A stage's own summary: one row a record."""
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table = Table(title=escape(title), title_justify="left", box=None, pad_edge=False)
     for name, value in (records[0] if records else {}).items():
         table.add_column(name.replace("_", " "), justify="left" if isinstance(value, str) else "right")
     for record in records:
@@ -123,8 +123,8 @@ def cell(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, float):
         return f"{value:.4g}"
-    text = escape(str(value))
-    return text if len(text) <= 200 else f"{text[:200]}…"
+    text = str(value)
+    return escape(text if len(text) <= 200 else f"{text[:200]}…")
 
 
 def document(row: Row, characters: int) -> RenderableType:
@@ -145,7 +145,10 @@ def way(seen: list[Seen]) -> RenderableType:
     """What each step did with a document, in order."""
     first = seen[0].row
     table = Table(
-        title=f"{first.get('id')}  {first.get('url') or ''}", title_justify="left", box=None, pad_edge=False
+        title=escape(f"{first.get('id')}  {first.get('url') or ''}"),
+        title_justify="left",
+        box=None,
+        pad_edge=False,
     )
     known: set[str] = set()
     for each in seen:

@@ -50,6 +50,15 @@ def test_values_reach_the_stage_and_the_seed_is_shared():
         (("seed = 3", 'seed = "x"'), r"seed = 'x'"),
         (("seed = 3", "seed = ["), r"not valid TOML.*line"),
         (("[steps.few]", '[steps."a/b"]'), r"a step's name becomes a folder"),
+        (("[steps.few]", '[steps."recipe.toml"]'), r"a step's name becomes a folder"),
+        (("[steps.few]", '[steps."../few"]'), r"a step's name becomes a folder"),
+        (('stage = "shout"', 'stage = ["shout"]'), r"\[steps.loud\] stage = \['shout'\]: .*string"),
+        (('stage = "shout"', "stage = {a = 1}"), r"\[steps.loud\] stage = "),
+        (('["loud", "few"]', "[]"), r"\[steps.total\]: stage 'total' needs an input 'documents'"),
+        (("seed = 3", "workers = 0"), r"workers = 0: must be at least 1"),
+        (("seed = 3", "workers = -2"), r"workers = -2: must be at least 1"),
+        (("seed = 3", "error_limit = 10"), r"error_limit = 10.0: .* between 0 and 1"),
+        (("seed = 3", "steps.few = 7"), r"not valid TOML"),
     ],
 )
 def test_mistakes_are_named(change, message):

@@ -26,6 +26,7 @@ class ShardWriter:
     """Writes one shard to a temporary name; the engine commits it when the task is whole."""
 
     def __init__(self, path: str, schema: pa.Schema, group_rows: int = GROUP_ROWS) -> None:
+        schema = pa.schema([_as_read(field) for field in schema])
         self.path, self.schema, self.rows = path, schema, 0
         self.partial = storage.temporary(path)
         self._group_rows = group_rows
@@ -81,6 +82,20 @@ class ShardWriter:
             self.end_group()
             return self._fitting(table)
         return max(room, 1)
+
+
+def _as_read(field: pa.Field) -> pa.Field:
+    """The field as a reader gets it back: Parquet calls the values of a list `element`, Arrow `item`.
+
+    A list read from a shard and one made in memory must give the same bytes.
+    """
+    if pa.types.is_list(field.type) or pa.types.is_large_list(field.type):
+        list_of = pa.list_ if pa.types.is_list(field.type) else pa.large_list
+        return field.with_type(list_of(_as_read(field.type.value_field).with_name("element")))
+    if pa.types.is_fixed_size_list(field.type):
+        values = _as_read(field.type.value_field).with_name("element")
+        return field.with_type(pa.list_(values, field.type.list_size))
+    return field
 
 
 def _row_bytes(table: pa.Table) -> npt.NDArray[np.int64]:

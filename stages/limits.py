@@ -23,12 +23,14 @@ _ELEMENTS = {
     "svg math": _FOREIGN,  # inside these, a tag that ends in /> is closed
 }
 _KINDS = np.array(
-    [
+    sorted(
         (int.from_bytes(name.encode()[:8], "little"), kind)
         for names, kind in _ELEMENTS.items()
         for name in names.split()
-    ]
+    )
 )
+_EVERY = np.uint64(0x0101010101010101)  # times a byte: that byte in all eight lanes
+_HIGH = _EVERY * np.uint64(0x80)
 _TAB, _RETURN, _BLANK, _BANG, _QUOTE, _TICK, _DASH, _SLASH, _LESS, _EQUALS, _GREATER = b"\t\r !\"'-/<=>"
 
 
@@ -49,13 +51,12 @@ def trap(html: bytes) -> str:
 def shape(html: NDArray[np.uint8], kinds: NDArray[np.int64]) -> tuple[int, int, int]:
     """(tags, deepest nesting, most attributes in a tag) of markup, as a tokenizer without a tree sees it.
 
-    `kinds` has a row for each special element: the first eight letters of its name as a number, and its kind.
+    `kinds` has a row for each special element, sorted: the first eight letters of its name as a number, and
+    its kind.
     """
     tags = depth = deepest = most = foreign = at = 0
     while at < html.size:
-        at += 1
-        if html[at - 1] != _LESS:
-            continue
+        at = _find(html, at, _LESS) + 1
         closing = _byte(html, at) == _SLASH
         start = at + 1 if closing else at
         if not _is_letter(_byte(html, start)):
@@ -64,10 +65,8 @@ def shape(html: NDArray[np.uint8], kinds: NDArray[np.int64]) -> tuple[int, int, 
             continue
         name, at = _name(html, start)
         attributes, empty, at = _attributes(html, at)
-        kind = 0
-        for row in range(kinds.shape[0]):
-            if kinds[row, 0] == name:
-                kind = kinds[row, 1]
+        row = np.searchsorted(kinds[:, 0], name)
+        kind = kinds[row, 1] if row < len(kinds) and kinds[row, 0] == name else 0
         tags += 1
         most = max(most, attributes)
         if closing:
@@ -145,10 +144,7 @@ def _value_end(html: NDArray[np.uint8], at: int) -> int:
     """Where an attribute's value ends, with or without quotes."""
     quote = _byte(html, at)
     if quote in (_QUOTE, _TICK):
-        at += 1
-        while at < html.size and html[at] != quote:
-            at += 1
-        return at + 1
+        return _find(html, at + 1, quote) + 1
     while at < html.size and not (_is_blank(_byte(html, at)) or html[at] == _GREATER):
         at += 1
     return at
@@ -156,18 +152,35 @@ def _value_end(html: NDArray[np.uint8], at: int) -> int:
 
 @kernel
 def _comment_end(html: NDArray[np.uint8], at: int) -> int:
-    while at + 2 < html.size:
-        if html[at] == _DASH and html[at + 1] == _DASH and html[at + 2] == _GREATER:
-            return at + 3
-        at += 1
-    return html.size
+    end = _find(html, at + 2, _GREATER)
+    while end < html.size and not (html[end - 1] == _DASH and html[end - 2] == _DASH):
+        end = _find(html, end + 1, _GREATER)
+    return end + 1
 
 
 @kernel
 def _raw_end(html: NDArray[np.uint8], at: int, name: np.int64) -> int:
     """Where the closing tag of a raw text element begins."""
-    while at + 1 < html.size:
-        if html[at] == _LESS and html[at + 1] == _SLASH and _name(html, at + 2)[0] == name:
-            return at
+    at = _find(html, at, _LESS)
+    while at < html.size and not (_byte(html, at + 1) == _SLASH and _name(html, at + 2)[0] == name):
+        at = _find(html, at + 1, _LESS)
+    return at
+
+
+@kernel
+def _find(html: NDArray[np.uint8], at: int, byte: int | np.int64) -> int:
+    """Where the next such byte is, from a place on; behind the end if there is none."""
+    wanted = _EVERY * np.uint64(byte)
+    while at + 8 <= html.size:
+        block = np.uint64(0)
+        for lane in range(8):
+            block |= np.uint64(html[np.uint64(at) + np.uint64(lane)]) << np.uint64(8 * lane)
+        other = block ^ wanted  # zero in the lanes of the byte
+        found = (other - _EVERY) & ~other & _HIGH
+        if found:
+            below = ((found & (~found + np.uint64(1))) >> np.uint64(7)) - np.uint64(1)
+            return at + int(np.int64(((below & _EVERY) * _EVERY) >> np.uint64(56)))
+        at += 8
+    while at < html.size and html[at] != byte:
         at += 1
-    return html.size
+    return at

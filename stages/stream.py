@@ -11,6 +11,7 @@ from fastwarc.stream_io import GzipReader
 PIECE = 1 << 20  # bytes asked of a file at once
 GZIP = b"\x1f\x8b\x08"  # how a gzip member begins
 _SMALLEST = 18  # bytes of a gzip member
+_LARGEST = 1 << 23  # bytes inflated at once
 
 
 class Stream:
@@ -53,7 +54,7 @@ class Member:
         self._begun = self._done = False
 
     def read(self, size: int) -> bytes:
-        """Some inflated bytes, about `size` at most; none at the end of the member, or where it fails."""
+        """Some inflated bytes, all of a small member, else about `size`; none at its end, or where it fails."""
         if not self._begun:
             self._begun = True
             data = self._at_once()
@@ -90,7 +91,7 @@ class Member:
             end = len(raw.buffer)
         data = raw.copy(0, max(end, 0))
         size = int.from_bytes(data[-4:], "little")
-        if 0 < size <= PIECE:
+        if 0 < size <= _LARGEST:
             with contextlib.suppress(OSError):
                 inflated = bytes(GzipReader(BytesIO(data)).read(size + 1))
                 if len(inflated) == size:

@@ -9,7 +9,8 @@ from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.encoding import bytes_to_str, detect_encoding
 from resiliparse.parse.html import HTMLTree
 
-HTML = ("text/html", "application/xhtml+xml")
+_DECLARED = ("text/html", "application/xhtml+xml")
+_UNDECLARED = ("text/plain", "", None)
 
 
 class Looped(NamedTuple):
@@ -21,17 +22,24 @@ class Looped(NamedTuple):
 
 
 def bare_loop(paths: Sequence[str]) -> Looped:
-    """FastWARC, charset detection and decoding, Resiliparse main text; of HTML responses with status 200."""
+    """FastWARC, charset detection and decoding, Resiliparse main text; of HTML answers with status 200."""
     pages = characters = 0
     started = time.process_time()
     for path in paths:
         with open(path, "rb") as file:
             for record in ArchiveIterator(file, record_types=WarcRecordType.response, parse_http=True):
                 head = record.http_headers
-                if head is None or head.status_code != 200 or record.http_content_type not in HTML:
+                if head is None or head.status_code != 200:
                     continue
                 body = record.reader.read()
+                if not is_html(record.http_content_type, body):
+                    continue
                 tree = HTMLTree.parse(bytes_to_str(body, detect_encoding(body)))
                 characters += len(extract_plain_text(tree, main_content=True))
                 pages += 1
     return Looped(pages, characters, time.process_time() - started)
+
+
+def is_html(media_type: str | None, body: bytes) -> bool:
+    """Whether a page is HTML: it says so, or it says nothing and looks so."""
+    return media_type in _DECLARED or (media_type in _UNDECLARED and b"<html" in body[:1024].lower())

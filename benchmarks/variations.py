@@ -21,6 +21,7 @@ from fastwarc.warc import ArchiveIterator
 from numpy.typing import NDArray
 from resiliparse.parse.encoding import detect_encoding
 
+from benchmarks.bare_loop import is_html
 from stages.domain import registered_domain
 
 NEAR_COPY = 10  # every so many variations, one is a near-copy
@@ -33,7 +34,8 @@ _NO_TEXT = r"<script\b.*?</script\s*>|<style\b.*?</style\s*>|<!--.*?-->|<[^>]*>|
 _NO_SPACES = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"  # scripts
 _WORD = re.compile(rf"{_NO_TEXT}|([{_NO_SPACES}]|[^\W{_NO_SPACES}]+)", re.DOTALL | re.IGNORECASE)
 _WORD_ASCII = re.compile(rf"{_NO_TEXT}|([a-z0-9]+)", re.DOTALL | re.IGNORECASE | re.ASCII)
-_HTML = re.compile(rb"HTTP/\S+ +200\b.*?^content-type: *(?:text/html|application/xhtml)", re.S | re.M | re.I)
+_OK = re.compile(rb"HTTP/\S+ +200\b")
+_TYPE = re.compile(rb"^content-type:[ \t]*([\w/+-]*)", re.MULTILINE | re.IGNORECASE)
 
 
 class Written(NamedTuple):
@@ -81,9 +83,15 @@ class Page:
     codec: str
 
     @staticmethod
-    def of(block: bytes) -> "Page":
-        """Find the words of the page; where its charset is unclear, only the ASCII ones change places."""
+    def of(block: bytes) -> "Page | None":
+        """The page in a response with status 200, if it is HTML, and its words.
+
+        Where the charset is unclear, only words of ASCII change places.
+        """
         head, blank, body = block.partition(b"\r\n\r\n")
+        declared = _TYPE.search(head)
+        if not (_OK.match(head) and is_html(declared and declared[1].decode().lower(), body)):
+            return None
         codec = detect_encoding(body) or "utf-8"
         try:
             text = body.decode(codec)
@@ -116,7 +124,7 @@ def write_warcs(
     with ExitStack() as stack:
         files = [stack.enter_context(open(path, "wb")) for path in paths]
         for key, (headers, block) in enumerate(islice(_records(sources), limit)):
-            page = Page.of(block) if headers.get("WARC-Type") == "response" and _HTML.match(block) else None
+            page = Page.of(block) if headers.get("WARC-Type") == "response" else None
             for number in numbers:
                 content = block
                 if page:

@@ -30,11 +30,6 @@ def run(out: Path, text: str = RECIPE, executor: Executor | None = None) -> Path
     return out
 
 
-@pytest.fixture(scope="session")
-def tiny(tmp_path_factory):
-    return run(tmp_path_factory.mktemp("tiny") / "run")
-
-
 @pytest.mark.parametrize("workers", [2, 5])
 def test_same_bytes_for_any_number_of_workers(tiny, tmp_path, workers):
     assert toy.contents(run(tmp_path / "run", executor=Processes(workers))) == toy.contents(tiny)

@@ -77,6 +77,8 @@ def show(
     characters: Annotated[int, typer.Option(min=1, help="of each text")] = 1500,
 ) -> None:
     """Documents as a person reads them: spread evenly over the step, or in the order of a column."""
+    if inspection.is_run(step):
+        raise RecipeError(f"{step} is a whole run; name one of its steps, such as {step.rstrip('/')}/<step>")
     folder, _, name = step.rstrip("/").rpartition("/")
     found = RunFolder.open(folder or ".", STAGES)
     found.recipe.step(name)
@@ -86,7 +88,8 @@ def show(
         rows = inspection.sample_rejected(found, name, number, reason, sort)
         if not rows:
             known = ", ".join(inspection.reasons(found, name)) or "none"
-            raise InputError(f"{step} rejected nothing for '{reason}'; its reasons: {known}")
+            wanted = f" for '{reason}'" if reason else ""
+            raise InputError(f"{step} rejected nothing{wanted}; its reasons: {known}")
     for row in rows:
         console.print(tables.document(row, characters))
 

@@ -15,6 +15,8 @@ import difflib
 import traceback
 from collections.abc import Iterable, Iterator
 
+NAMES_SHOWN = 30
+
 
 class WinnowError(Exception):
     """Says what is wrong, why it matters, and the command or edit that fixes it."""
@@ -80,4 +82,5 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
     if close:
         return f"did you mean '{close[0]}'?"
-    return f"valid names: {', '.join(known) or 'none'}"
+    more = ", …" if len(known) > NAMES_SHOWN else ""
+    return f"valid names: {', '.join(known[:NAMES_SHOWN]) or 'none'}{more}"

@@ -34,6 +34,10 @@ def expand(patterns: Sequence[str], suffixes: Sequence[str] = ()) -> list[str]:
     found: set[str] = set()
     for pattern in patterns:
         matches = _matches(pattern, tuple(suffixes))
+        if not matches and suffixes and os.path.isdir(pattern):
+            raise InputError(
+                f"no file in {pattern} ends in {', '.join(suffixes)}; name the files, or rename them"
+            )
         if not matches:
             raise InputError(f"no file matches {pattern}; check the path in the recipe")
         found.update(matches)
@@ -63,6 +67,8 @@ def _listed(path: str) -> list[str]:
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not a list of paths, one a line: {error}") from error
     lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines:
+        raise InputError(f"{path} is empty; it should be a list of paths, one a line")
     files = [os.path.join(os.path.dirname(path), line) for line in lines]
     for number, file in enumerate(files, 1):
         if not os.path.isfile(file):

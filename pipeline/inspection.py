@@ -19,6 +19,11 @@ Row = dict[str, Any]
 _NAMED = ("id", "url")
 
 
+def is_run(folder: str) -> bool:
+    """Whether `pipeline run` made this folder."""
+    return storage.exists(f"{folder}/recipe.toml")
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """A run's folder and the recipe in it."""
@@ -29,11 +34,11 @@ class RunFolder:
     @staticmethod
     def open(folder: str, stages: Stages) -> "RunFolder":
         """Raises InputError when the folder holds no run."""
-        path = f"{folder}/recipe.toml"
-        if not storage.exists(path):
+        if not is_run(folder):
             raise InputError(
                 f"{folder} holds no run (no recipe.toml in it); a run's folder is made by `pipeline run`"
             )
+        path = f"{folder}/recipe.toml"
         name = os.path.basename(os.path.abspath(folder))
         return RunFolder(folder, parse(storage.read_bytes(path), name, os.path.abspath(folder), stages))
 
@@ -83,7 +88,7 @@ def sample_rejected(run: RunFolder, step: str, number: int, reason: str = "", or
     table = pa.concat_tables(tables, promote_options="default")
     if order:
         column = order.lstrip("-")
-        _check_column(column, table.column_names)
+        _check_column(column, table.schema)
         table = table.sort_by([(column, "descending" if order.startswith("-") else "ascending")])
         rows = table.slice(0, number).to_pylist()
     else:
@@ -206,7 +211,7 @@ def _ordered(folder: str, names: list[str], order: str, number: int) -> np.ndarr
     """Positions, over all shards, of the first rows by a column; nulls last."""
     column = order.lstrip("-")
     paths = [f"{folder}/{name}.parquet" for name in names]
-    _check_column(column, shards.read_schema(paths[0]).names)
+    _check_column(column, shards.read_schema(paths[0]))
     values = pa.concat_tables([batch for path in paths for batch in shards.read_batches(path, [column])])
     direction = "descending" if order.startswith("-") else "ascending"
     indices = pc.sort_indices(values, sort_keys=[(column, direction)])
@@ -214,7 +219,8 @@ def _ordered(folder: str, names: list[str], order: str, number: int) -> np.ndarr
     return chosen
 
 
-def _check_column(column: str, names: list[str]) -> None:
+def _check_column(column: str, schema: pa.Schema) -> None:
+    names = [field.name for field in schema if not pa.types.is_nested(field.type)]
     if column not in names:
         raise RecipeError(f"no column '{column}' to sort by; {nearest(column, names)}")
 

@@ -51,7 +51,7 @@ def open_input(path: str) -> IO[bytes]:
     try:
         return open(path, "rb", buffering=1 << 20)
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}; check the path in the recipe") from error
+        raise InputError(f"cannot read {path}: {error.strerror or error}; check the path") from error
 
 
 def read_bytes(path: str) -> bytes:

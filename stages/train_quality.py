@@ -111,6 +111,16 @@ class TrainQuality(Stage):
         output.side("card.json", f"{json.dumps(whole, indent=1, ensure_ascii=False)}\n".encode())
         output.side("card.md", to_markdown(whole).encode())
 
+    def summary(self, dataset: Dataset) -> Mapping[str, list[dict[str, Any]]]:
+        """The card's headlines."""
+        told = json.loads(dataset.side("card.json"))
+        documents = {f"{side}_documents": told[side]["documents"] for side in SIDES}
+        measures = {key: told[key] for key in ("auc", "auc_same_languages", "accuracy", "calibration_error")}
+        return {
+            "measured on held-out documents (all of it in card.md)": [documents | measures],
+            "share that the Pareto rule would keep": told["forecast"],
+        }
+
     @property
     def _settings(self) -> Settings:
         return Settings(self.bucket_bits, self.normalize, self.c, self.balanced)

@@ -17,7 +17,7 @@ from pipeline.dataset import Dataset
 from pipeline.errors import InputError, RecipeError
 from pipeline.executors import Processes
 from stages.sample import cutoff, groups, hold_out, split_by
-from stages.train_quality import load_model
+from stages.train_quality import TrainQuality, load_model
 
 
 @pytest.fixture(scope="module")
@@ -235,3 +235,11 @@ def test_what_is_held_out_does_not_depend_on_the_order(order, share):
 def test_the_group_is_the_domain_or_else_the_file():
     table = pa.table({"id": ["s/f/1", "s/f/2", "s/g/h/3"], "domain": ["a.example", "", None]})
     assert groups(table).to_pylist() == ["a.example", "s/f", "s/g/h"]
+
+
+def test_the_summary_has_the_cards_headlines(tiny):
+    tables = TrainQuality().summary(Dataset(f"{tiny}/classifier"))
+    measures, forecast = tables.values()
+    assert 0.5 < measures[0]["auc"] <= 1 and measures[0]["positives_documents"] > 100
+    kept = [row["crawl"] for row in forecast]
+    assert kept == sorted(kept, reverse=True)

@@ -144,18 +144,13 @@ def document(row: Row, characters: int) -> RenderableType:
 def way(seen: list[Seen]) -> RenderableType:
     """What each step did with a document, in order."""
     first = seen[0].row
-    table = Table(
-        title=escape(f"{first.get('id')}  {first.get('url') or ''}"),
-        title_justify="left",
-        box=None,
-        pad_edge=False,
-    )
+    table = Table(box=None, pad_edge=False, show_header=False)
     known: set[str] = set()
     for each in seen:
         new = {
             k: v
             for k, v in each.row.items()
-            if k not in known | {"text", "tokens", "reason"} and v is not None
+            if k not in known | {"text", "tokens", "reason"} and v not in (None, "", [])
         }
         known |= set(each.row)
         facts = ", ".join(f"{name} {cell(value)}" for name, value in new.items() if each is not seen[0])
@@ -163,7 +158,7 @@ def way(seen: list[Seen]) -> RenderableType:
             f"[red]rejected: {escape(each.row['reason'])}[/]" if each.outcome == "rejected" else each.outcome
         )
         table.add_row(f"[bold]{escape(each.step)}[/]", outcome, f"[dim]{facts}[/]")
-    return table
+    return Group(Text(f"{first.get('id')}  {first.get('url') or ''}"), table)
 
 
 def stage_list(stages: Mapping[str, type[Stage]]) -> Table:

@@ -51,7 +51,7 @@ class _Rate(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         rows, size = task.fields["rows"], task.fields["size"]
-        return Text(rate(rows, size, task.elapsed or 0.0), style="cyan")
+        return Text(rate(rows, size, task.finished_time or task.elapsed or 0.0), style="cyan")
 
 
 class Bars(Progress):

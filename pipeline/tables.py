@@ -103,14 +103,14 @@ def short(number: int) -> str:
     return str(number) if number else ""
 
 
-def rows(title: str, records: list[dict[str, Any]]) -> Table:
+def rows(title: str, records: list[dict[str, Any]]) -> RenderableType:
     """A stage's own summary: one row a record."""
-    table = Table(title=escape(title), title_justify="left", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
     for name, value in (records[0] if records else {}).items():
         table.add_column(name.replace("_", " "), justify="left" if isinstance(value, str) else "right")
     for record in records:
         table.add_row(*(cell(value) for value in record.values()))
-    return table
+    return Group(Text(title, style="italic"), table)
 
 
 def cell(value: Any) -> str:

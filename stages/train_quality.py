@@ -34,7 +34,7 @@ class TrainQuality(Stage):
     made of and what they are worth. Documents of the validation split take no part.
 
     Fields:
-        sample: documents a side at most, drawn at random; two sides of 100,000 take some 2 GB of memory
+        sample: documents a side at most, drawn at random; two sides of 50,000 take some 1.2 GB of memory
         held_out: share of the domains (or files, or documents) that only measure the models
         folds: models; 1 learns from all documents at once, and rates those lower than others like them
         bucket_bits: words are hashed into 2^bucket_bits buckets; 18 is the default of the paper's HashingTF
@@ -44,7 +44,7 @@ class TrainQuality(Stage):
         seed: of the sample and of what is held out; the recipe's, if not given
     """
 
-    sample: int = 100_000
+    sample: int = 50_000
     held_out: float = 0.1
     folds: int = 2
     bucket_bits: int = 18

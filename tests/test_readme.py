@@ -10,7 +10,7 @@ from pathlib import Path
 import typer
 
 from pipeline import cli
-from pipeline.recipe import parse
+from pipeline.recipe import load, parse
 from pipeline.schema import DOCUMENT
 from stages import STAGES
 
@@ -76,3 +76,11 @@ def test_the_funnel_is_what_status_prints(tiny):
     assert got[:until] == want[:until]
     assert [line[0] for line in got] == [line[0] for line in want[: len(got)]]
     assert mixture.splitlines()[1] in printed
+
+
+def test_every_recipe_that_comes_along_is_well_wired():
+    paths = sorted((ROOT / "configs").glob("*.toml"))
+    assert {path.stem for path in paths} >= {"tiny", "gpt3", "common-crawl"}
+    for path in paths:
+        assert load(str(path), STAGES).steps
+        assert path.name in README

@@ -14,16 +14,17 @@ _UNDECLARED = ("text/plain", "", None)
 
 
 class Looped(NamedTuple):
-    """What the loop read, and the CPU seconds it took."""
+    """What the loop read and found, and the CPU seconds it took."""
 
     pages: int
-    characters: int
+    size: int  # bytes of HTML
+    characters: int  # of main text
     seconds: float
 
 
 def bare_loop(paths: Sequence[str]) -> Looped:
     """FastWARC, charset detection and decoding, Resiliparse main text; of HTML answers with status 200."""
-    pages = characters = 0
+    pages = size = characters = 0
     started = time.process_time()
     for path in paths:
         with open(path, "rb") as file:
@@ -36,8 +37,8 @@ def bare_loop(paths: Sequence[str]) -> Looped:
                     continue
                 tree = HTMLTree.parse(bytes_to_str(body, detect_encoding(body)))
                 characters += len(extract_plain_text(tree, main_content=True))
-                pages += 1
-    return Looped(pages, characters, time.process_time() - started)
+                pages, size = pages + 1, size + len(body)
+    return Looped(pages, size, characters, time.process_time() - started)
 
 
 def is_html(media_type: str | None, body: bytes) -> bool:

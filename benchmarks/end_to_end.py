@@ -159,9 +159,10 @@ def main(
     with tempfile.TemporaryDirectory(prefix="winnow-benchmark-") as folder:
         look = alone(bare_loop, warcs)
         variations = max(1, math.ceil(1.05 * seconds / look.seconds))
-        console.print(f"{look.pages:,} pages given, {variations} variations of each are measured")
+        console.print(f"{look.pages:,} pages; writing {variations} variations of each")
         few = alone(write_input, warcs, f"{folder}/few", FEW_VARIATIONS, keep, FEW)
         many = alone(write_input, warcs, f"{folder}/many", variations, keep, None)
+        console.print("running the recipe on a few of them, then on all")
         alone(run_recipe, f"{folder}/few", workers, few)  # fills the cache of compiled kernels
         small = alone(run_recipe, f"{folder}/few", workers, few)
         paths = sorted(map(str, Path(folder, "many/crawl").glob("*.warc.gz")))
@@ -219,7 +220,8 @@ STEPS_TOLD = ("crawl", "good", "unique", "tokens")
 
 def table(small: Measured, large: Measured, bare: Looped) -> Table:
     """A line for each step, one for all, one for the bare loop."""
-    found = Table(title=f"CPU per HTML page, {large.pages:,} pages, {bare.seconds:.0f} s of bare loop")
+    size = f"{large.pages:,} of {bare.size / bare.pages / 1000:.1f} kB"
+    found = Table(title=f"CPU per HTML page ({size}; bare loop {bare.seconds:.0f} s)")
     found.add_column("step")
     for name in ("ms per page", "x bare loop", "start-up, s", "worker's peak, MB"):
         found.add_column(name, justify="right")

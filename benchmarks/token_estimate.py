@@ -9,7 +9,6 @@ import sys
 from collections import defaultdict
 
 import numpy as np
-import pyarrow as pa
 import zstandard
 from rich.console import Console
 from rich.table import Table

@@ -108,7 +108,7 @@ def read_page(record: Record, engine: str) -> Page:
     answer = _answer(record)
     if answer.status != 200:
         return Page(reason=f"http:{answer.status or 'none'}")
-    if not answer.body.strip():
+    if not answer.body or answer.body.isspace():
         return Page(reason="empty")
     declared = answer.headers.get("content-type", "")
     kind = PLAIN if record.type == "conversion" else media_type(declared, answer.body)

@@ -57,6 +57,10 @@ class Dataset:
                         f"two inputs have a shard '{name}': {found[name]} and {folder}; they hold the same "
                         "documents twice, or two sources and files share a name: give one another `source`"
                     )
+                if f"shards/{name}.parquet" not in manifest.shards[name]["written"]:
+                    raise InputError(
+                        f"{folder} holds no documents: its step says materialize = false, and they flowed on"
+                    )
                 found[name] = f"{folder}/shards/{name}.parquet"
         return found
 

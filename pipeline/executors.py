@@ -127,6 +127,7 @@ class _Worker:
     def __init__(self) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
+        os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by what it imports before it gets to `_work`
         self.process = context.Process(target=_work, args=(theirs,), daemon=True)
         with _deaf_to_interrupts():
             self.process.start()
@@ -164,7 +165,6 @@ def _deaf_to_interrupts() -> Iterator[None]:
 def _work(pipe: Connection) -> None:
     """A worker's life: take a task, run it, answer; until the other end is gone."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     import pyarrow as pa
 
     pa.set_cpu_count(1)  # one core a worker: the workers are the parallelism

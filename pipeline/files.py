@@ -101,6 +101,5 @@ def fingerprints(patterns: Sequence[str]) -> list[list[str | int]]:
     """[name, bytes, sha256] of each small file: what it is, not where."""
     rows: list[list[str | int]] = []
     for path in expand(patterns):
-        data = storage.read_bytes(path)
-        rows.append([os.path.basename(path), len(data), hashlib.sha256(data).hexdigest()])
+        rows.append([os.path.basename(path), storage.size(path), storage.checksum(path, hashlib.sha256)])
     return sorted(rows, key=str)

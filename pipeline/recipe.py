@@ -17,13 +17,14 @@ from dataclasses import MISSING, dataclass, fields
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, get_type_hints
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from pipeline import files, storage
 from pipeline.errors import RecipeError, nearest
 from pipeline.stage import MapStage, Stage
 
 Stages = Mapping[str, type[Stage]]
+_FINITE = ConfigDict(allow_inf_nan=False)  # an identity is JSON, which has no other numbers
 _TOP = {"seed", "error_limit", "workers", "steps"}
 
 
@@ -81,7 +82,7 @@ def load(path: str, stages: Stages) -> Recipe:
 def parse(data: bytes, name: str, folder: str, stages: Stages) -> Recipe:
     """A recipe from its text; relative paths in it are taken from `folder`."""
     try:
-        text = data.decode()
+        text = data.decode("utf-8-sig")
         body = tomllib.loads(text)
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RecipeError(f"recipe '{name}' is not valid TOML: {error}") from error
@@ -188,7 +189,7 @@ def _tuples(value: Any) -> Any:
 def _typed(where: str, key: str, value: Any, hint: Any) -> Any:
     """`value` if it is of the type `hint`; RecipeError otherwise."""
     try:
-        return TypeAdapter(hint).validate_python(value, strict=True)
+        return TypeAdapter(hint, config=_FINITE).validate_python(value, strict=True)
     except ValidationError as error:
         shown = list(value) if isinstance(value, tuple) else value
         raise RecipeError(f"{where} {key} = {shown!r}: {error.errors()[0]['msg'].lower()}") from error

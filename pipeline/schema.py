@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.errors import SchemaError
+from pipeline.errors import RecipeError
 
 DOCUMENT = pa.schema(
     [
@@ -42,13 +42,13 @@ def ledger(schema: pa.Schema) -> pa.Schema:
 
 
 def unify(schemas: Iterable[pa.Schema], what: str) -> pa.Schema:
-    """All columns of several schemas, in order of first appearance; one name, two types: SchemaError."""
+    """All columns of several schemas, in order of first appearance; one name, two types: RecipeError."""
     fields: dict[str, pa.Field] = {}
     for schema in schemas:
         for field in schema:
             known = fields.setdefault(field.name, field)
             if known.type != field.type:
-                raise SchemaError(
+                raise RecipeError(
                     f"{what}: column '{field.name}' is {known.type} in one input, {field.type} in another; "
                     "give both the same type where they are made"
                 )

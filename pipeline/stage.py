@@ -140,8 +140,10 @@ class Job:
 
     def files(self, patterns: Sequence[str], source: str, suffixes: Sequence[str] = ()) -> dict[str, str]:
         """The input files of a source stage: `<source>-<stem>` -> path."""
-        if not source or "/" in source:
-            raise RecipeError(f"step '{self.step}': source '{source}' must be a name without '/'")
+        if not source or "/" in source or source.startswith("."):
+            raise RecipeError(
+                f"step '{self.step}': source '{source}' must be a name without '/' or a leading '.'"
+            )
         return files.by_stem(files.expand(patterns, suffixes), source)
 
     def _refuse_other(

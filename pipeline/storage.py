@@ -13,7 +13,7 @@ import re
 import secrets
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -83,13 +83,13 @@ def size(path: str) -> int:
     return os.stat(path).st_size
 
 
-def checksum(path: str) -> str:
-    """xxh3-128 of the file's bytes, in hex."""
-    digest = xxhash.xxh3_128()
-    with open(path, "rb") as file:
+def checksum(path: str, algorithm: Callable[[], Any] = xxhash.xxh3_128) -> str:
+    """Hash of the file's bytes, in hex; xxh3-128 if not told otherwise."""
+    digest = algorithm()
+    with open_input(path) as file:
         while block := file.read(1 << 20):
             digest.update(block)
-    return digest.hexdigest()
+    return str(digest.hexdigest())
 
 
 def checksum_bytes(data: bytes) -> str:
@@ -98,12 +98,12 @@ def checksum_bytes(data: bytes) -> str:
 
 
 def names(folder: str, suffix: str = "") -> list[str]:
-    """Sorted names of the finished files in `folder` that end in `suffix`, without it."""
+    """Sorted names of what is in `folder` and ends in `suffix`, without it; nothing hidden or unfinished."""
     try:
         entries = os.listdir(folder)
     except FileNotFoundError:
         return []
-    return sorted(e.removesuffix(suffix) for e in entries if e.endswith(suffix) and not e.endswith(PARTIAL))
+    return sorted(e.removesuffix(suffix) for e in entries if e.endswith(suffix) and not e.startswith("."))
 
 
 def temporary(path: str) -> str:

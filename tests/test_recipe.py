@@ -36,6 +36,7 @@ def test_values_reach_the_stage_and_the_seed_is_shared():
         (("share =", "shar ="), r"\[steps.few\]: unknown field 'shar'; did you mean 'share'"),
         (("share = 0.25", 'share = "much"'), r"\[steps.few\] share = 'much': .*number"),
         (("share = 0.25", "share = 1.5"), r"\[steps.few\]: share = 1.5 must lie between 0 and 1"),
+        (("share = 0.25", "share = nan"), r"\[steps.few\] share = nan: .*finite"),
         (("share = 0.25", "share = true"), r"\[steps.few\] share = True"),
         (('files = "in/a.txt"', ""), r"\[steps.other\]: field 'files' is missing"),
         (('documents = "half"', 'documents = "hafl"'), r"\[steps.loud\] reads 'hafl'.*did you mean 'half'"),

@@ -100,3 +100,16 @@ def test_a_folder_is_locked_until_its_run_ends(tmp_path):
         pass
     with storage.locked(folder):
         pass
+
+
+def test_what_the_system_hides_is_not_listed(tmp_path):
+    for name in (
+        "b.json",
+        ".DS_Store",
+        "._b.json",
+        ".nfs0001.json",
+        "a.json",
+        ".a.json.host.0123abcd.partial",
+    ):
+        (tmp_path / name).write_text("")
+    assert storage.names(str(tmp_path), ".json") == ["a", "b"] and storage.names(str(tmp_path / "none")) == []

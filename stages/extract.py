@@ -124,6 +124,8 @@ def read_page(record: Record, engine: str) -> Page:
             return Page(charset=charset, reason=f"error:{problem}")
         try:
             text = ENGINES[engine](text)
+        except ImportError:  # an engine that is not installed is no fault of the page
+            raise
         except Exception:  # whatever a parser makes of the web, it costs this page and no other
             return Page(charset=charset, engine=engine, reason="error:engine")
     text = clean(text)

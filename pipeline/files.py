@@ -83,10 +83,17 @@ def stem(path: str) -> str:
     return _EXTENSIONS.sub("", os.path.basename(path))
 
 
-def by_stem(paths: Sequence[str], source: str) -> dict[str, str]:
-    """`<source>-<stem>` -> path. Two equal stems would give two documents one id: RecipeError."""
+def of_source(patterns: Sequence[str], source: str, suffixes: Sequence[str] = ()) -> dict[str, str]:
+    """The files of a source: `<source>-<stem>` -> path; see `expand`.
+
+    Two equal stems would give two documents one id: RecipeError.
+    """
+    if not source or "/" in source or source.startswith("."):
+        raise RecipeError(f"source = '{source}' must be a name, without '/' or a leading '.'")
+    if not patterns:
+        raise RecipeError(f"source '{source}' has no files; name some")
     named: dict[str, str] = {}
-    for path in paths:
+    for path in expand(patterns, suffixes):
         name = f"{source}-{stem(path)}"
         if name in named:
             raise RecipeError(

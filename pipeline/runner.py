@@ -211,13 +211,15 @@ def planned_identity(step: Step, inputs: dict[str, list[str]]) -> Identity:
 
 
 def check_files(recipe: Recipe) -> None:
-    """Every file that the recipe names is there; InputError otherwise."""
+    """Each file that the recipe names is there and its stage can use it; InputError or RecipeError if not."""
     for step in recipe.steps.values():
         hints = get_type_hints(type(step.stage), include_extras=True)
         for f in dataclasses.fields(step.stage):  # type: ignore[arg-type]
             if is_files(hints[f.name]):
-                with _blamed(step.name, f.name):
+                with _blamed(f"[steps.{step.name}] {f.name}:"):
                     files.expand(getattr(step.stage, f.name))
+        with _blamed(f"[steps.{step.name}]"):
+            step.stage.check_files()
 
 
 def check_conserved(name: str, records: Mapping[str, Mapping[str, Any]]) -> None:
@@ -261,9 +263,9 @@ def _failures_logged(step: str, folder: str) -> Iterator[None]:
 
 
 @contextmanager
-def _blamed(step: str, name: str) -> Iterator[None]:
-    """Put the step and field before the message of an error about its files."""
+def _blamed(where: str) -> Iterator[None]:
+    """Put the place in the recipe before the message of an error about its files."""
     try:
         yield
-    except InputError as error:
-        raise InputError(f"[steps.{step}] {name}: {error}") from error
+    except (InputError, RecipeError) as error:
+        raise type(error)(f"{where} {error}") from error

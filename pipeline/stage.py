@@ -41,6 +41,12 @@ class Stage:
     def check_inputs(self, given: frozenset[str]) -> None:
         """Raise ValueError when the inputs that a recipe gives do not fit the fields."""
 
+    def check_files(self) -> None:
+        """Raise InputError or RecipeError when a file that the fields name is not what it should be.
+
+        Called before anything runs, so that a bad tokenizer is not found out after a day; it should be quick.
+        """
+
     def run(self, job: "Job") -> None:
         """Make the dataset in `job.folder` from `job.inputs`, by `job.map`."""
         raise NotImplementedError
@@ -140,11 +146,7 @@ class Job:
 
     def files(self, patterns: Sequence[str], source: str, suffixes: Sequence[str] = ()) -> dict[str, str]:
         """The input files of a source stage: `<source>-<stem>` -> path."""
-        if not source or "/" in source or source.startswith("."):
-            raise RecipeError(
-                f"step '{self.step}': source '{source}' must be a name without '/' or a leading '.'"
-            )
-        return files.by_stem(files.expand(patterns, suffixes), source)
+        return files.of_source(patterns, source, suffixes)
 
     def _refuse_other(
         self, part: str, done: set[str], items: Mapping[str, Any], reads: Mapping[str, Any]

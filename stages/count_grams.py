@@ -73,6 +73,11 @@ class CountGrams(Stage):
         if self.words < 1:
             raise ValueError(f"words = {self.words} must be at least 1")
 
+    def check_files(self) -> None:
+        """Each benchmark must have a first example."""
+        for path in files.expand(self.benchmarks, _SUFFIXES):
+            next(read_examples(path, self.text_field), None)
+
     def run(self, job: Job) -> None:
         """Index the benchmarks, count in every shard, add up."""
         documents = job.inputs["documents"]

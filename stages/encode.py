@@ -43,6 +43,11 @@ class Encode(MapStage):
         if self.end_of_text and not self.tokenizer:
             raise ValueError("end_of_text is for a tokenizer of your own; GPT-2's is known: leave it out")
 
+    def check_files(self) -> None:
+        """The tokenizer must be one that runs."""
+        if self.tokenizer:
+            Encoder(self.chosen())
+
     def adds(self) -> pa.Schema:
         """`tokens` and `token_count`."""
         chosen = self.chosen()

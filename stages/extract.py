@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, NamedTuple
 
 import pyarrow as pa
 
-from pipeline.files import Files, stem
+from pipeline.files import Files, of_source, stem
 from pipeline.schema import DOCUMENT
 from pipeline.stage import Job, Output, Stage
 from pipeline.storage import open_input
@@ -60,6 +60,10 @@ class Extract(Stage):
     def __post_init__(self) -> None:
         if not 0 <= self.validation <= 1:
             raise ValueError(f"validation = {self.validation} must lie between 0 and 1")
+
+    def check_files(self) -> None:
+        """There must be archives, and no two of one name."""
+        of_source(self.warcs, self.source, _SUFFIXES)
 
     def run(self, job: Job) -> None:
         """One task for each archive."""

@@ -9,7 +9,7 @@ from typing import IO, Any, ClassVar, Literal
 import pyarrow as pa
 
 from pipeline.errors import InputError
-from pipeline.files import Files, stem
+from pipeline.files import Files, of_source, stem
 from pipeline.schema import DOCUMENT, REASON
 from pipeline.stage import Job, Output, Stage
 from pipeline.storage import open_input
@@ -20,6 +20,8 @@ from stages.source import Row, write_rows
 from stages.text import clean, clean_line
 
 _JSON, _PARQUET, _TEXT = ("jsonl", "ndjson", "json"), ("parquet",), ("txt", "text", "md")
+_KINDS = [f".{kind}" for kind in (*_JSON, *_PARQUET, *_TEXT)]
+_SUFFIXES = [*_KINDS, *(f"{kind}.{packed}" for kind in _KINDS for packed in sorted(COMPRESSED))]
 _INTEGERS = (pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64())
 _COLUMNS: Mapping[str, tuple[pa.DataType, tuple[type, ...]]] = {  # name -> its Arrow type, and who fits in
     "string": (pa.string(), (str,)),
@@ -81,11 +83,13 @@ class Ingest(Stage):
             if name in (*DOCUMENT.names, REASON):
                 raise ValueError(f"columns: '{name}' is a column of every document; rename yours")
 
+    def check_files(self) -> None:
+        """There must be files of a kind that it reads, and no two of one name."""
+        of_source(self.files, self.source, _SUFFIXES)
+
     def run(self, job: Job) -> None:
         """One task for each file."""
-        kinds = [f".{kind}" for kind in (*_JSON, *_PARQUET, *_TEXT)]
-        suffixes = [*kinds, *(f"{kind}.{packed}" for kind in kinds for packed in sorted(COMPRESSED))]
-        job.map("shards", self.read_file, job.files(self.files, self.source, suffixes))
+        job.map("shards", self.read_file, job.files(self.files, self.source, _SUFFIXES))
 
     def read_file(self, path: str, output: Output) -> None:
         """Make the documents of one file."""

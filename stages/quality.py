@@ -94,9 +94,14 @@ class Quality(MapStage):
         if ("model" in given) == bool(self.fasttext):
             raise ValueError('needs either model = "<a train_quality step>" or fasttext = "<file>"')
 
+    def check_files(self) -> None:
+        """The fastText file must hold a classifier with the label."""
+        if self.fasttext:
+            self._foreign()
+
     def load(self, step: str, inputs: Mapping[str, Dataset]) -> Judge:
         """The model, from the input or the fastText file."""
-        score, least = self._model(step, inputs)
+        score, least = self._model(inputs)
         rules: dict[str, Rule] = {
             "pareto": lambda scores: pareto(scores, self.alpha),
             "threshold": lambda scores: threshold(scores, self.threshold),
@@ -116,19 +121,21 @@ class Quality(MapStage):
         stays = pa.array(kept(draws, probabilities))
         return with_column(documents, REASON, pc.if_else(stays, None, f"quality:{self.keep}"))
 
-    def _model(self, step: str, inputs: Mapping[str, Dataset]) -> tuple[Score, float]:
+    def _model(self, inputs: Mapping[str, Dataset]) -> tuple[Score, float]:
         """What scores, and the least score of the top share."""
         if not self.fasttext:
             model, card = load_model(inputs["model"])
             least: float = card["top_shares"][round(self.top_share * TOP_SHARES) - 1]
             return lambda texts, split: model.scores(split), least
+        foreign = self._foreign()
+        return lambda texts, split: foreign.scores(texts), 0.0
+
+    def _foreign(self) -> FastText:
+        """The classifier in the fastText file."""
         paths = expand(self.fasttext)
         if len(paths) != 1:
-            raise InputError(
-                f"[steps.{step}] fasttext: {len(paths)} files match, such as {paths[0]}; name one"
-            )
+            raise InputError(f"fasttext: {len(paths)} files match, such as {paths[0]}; name one")
         try:
-            foreign = FastText(paths[0], self.label, self.sha256)
+            return FastText(paths[0], self.label, self.sha256)
         except ValueError as error:
-            raise InputError(f"[steps.{step}] fasttext: {error}") from error
-        return lambda texts, split: foreign.scores(texts), 0.0
+            raise InputError(f"fasttext: {error}") from error

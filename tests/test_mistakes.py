@@ -136,22 +136,40 @@ def test_a_recipe_that_cannot_be_is_refused_before_anything_runs(pipeline, old, 
     assert_refused(pipeline("check", "recipe.toml"), 2, *words)
 
 
+TOKENIZER = RECIPE.replace('"encode"', '"encode"\ntokenizer = "FILES"')
+FASTTEXT = f"{GOOD}fasttext = 'FILES'\nlabel = 'LABEL'"
+
+
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "file", "words"),
     [
-        (GRAMS.replace("FILES", "benchmarks/*.jsonl"), ["[steps.grams] benchmarks: no file matches"]),
-        (f"{GOOD}model = 'books'", ["[steps.good] model = 'books'", "makes documents, not model"]),
-        (GOOD, ["[steps.good]", "needs either model", "or fasttext"]),
-        (f"{GOOD}fasttext = 'model.bin'", ["[steps.good]", "label that means good"]),
-        (f"{GOOD}fasttext = 'gone.bin'\nlabel = 'hq'", ["[steps.good] fasttext: no file matches"]),
+        (f"{GOOD}model = 'books'", "", ["[steps.good] model = 'books'", "makes documents, not model"]),
+        (GOOD, "", ["[steps.good]", "needs either model", "or fasttext"]),
+        (f"{GOOD}fasttext = 'model.bin'", "", ["[steps.good]", "label that means good"]),
+        (FASTTEXT, "gone.bin", ["[steps.good] fasttext: no file matches"]),
+        (FASTTEXT, "cut.json", ["[steps.good] fasttext: ", "cut.json is not a fastText model"]),
+        (FASTTEXT, "model.bin", ["[steps.good] fasttext: ", "no label 'LABEL'", "nearest of its 2 is 'hq'"]),
+        (GRAMS, "benchmarks/*.jsonl", ["[steps.grams] benchmarks: no file matches"]),
+        (GRAMS, "letters", ["[steps.grams] no file in", "letters ends in .jsonl"]),
+        (GRAMS, "body.jsonl", ["[steps.grams]", "body.jsonl, line 1", "the fields body", "text_field"]),
+        (TOKENIZER, "list.json", ["[steps.tokens]", "list.json is not a tokenizer.json"]),
+        (TOKENIZER, "cut.json", ["[steps.tokens]", "cut.json is not a tokenizer.json"]),
+        (TOKENIZER, "unigram.json", ["[steps.tokens]", "unigram.json holds a Unigram model", "BPE"]),
+        (CRAWL, "letters", ["[steps.crawl] no file in", "letters ends in .warc"]),
+        (RECIPE.replace("books.jsonl", "FILES"), "letters", ["[steps.books] no file in", "ends in .jsonl"]),
+        (RECIPE.replace('"books.jsonl"', "[]"), "", ["[steps.books] source 'books' has no files"]),
+        (
+            RECIPE.replace('"books.jsonl"', '["books.jsonl", "again"]'),
+            "",
+            ["[steps.books] source 'books'", "again/books.jsonl", "the same name", "rename one"],
+        ),
     ],
 )
-def test_so_are_these(pipeline, text, words):
+def test_so_are_files_that_cannot_be_what_they_should(pipeline, text, file, words):
+    text = text.replace("FILES", file)
     assert_refused(run(pipeline, text), 2, *words)
     assert not Path("out").exists()
-
-
-TOKENIZER = RECIPE.replace('"encode"', '"encode"\ntokenizer = "FILES"')
+    assert_refused(pipeline("check", "recipe.toml"), 2, *words)
 
 
 @pytest.mark.parametrize(
@@ -159,48 +177,19 @@ TOKENIZER = RECIPE.replace('"encode"', '"encode"\ntokenizer = "FILES"')
     [
         (RECIPE, "empty.jsonl", "", ["empty.jsonl", "it is empty"]),
         (RECIPE, "body.jsonl", "", ["body.jsonl", "error:text in books/body/1", "text_field"]),
-        (RECIPE, "letters", "", ["no file in", "letters ends in .jsonl"]),
         (RECIPE, "letters/letter.doc", "", ["letter.doc", "rename or convert it"]),
         (CRAWL, "books.jsonl", "", ["books.jsonl is no WARC file"]),
         (CRAWL, "noise.warc.gz", "", ["noise.warc.gz is no WARC file"]),
         (CRAWL, "empty.warc", "", ["empty.warc is no WARC file"]),
-        (CRAWL, "letters", "", ["no file in", "letters ends in .warc"]),
         (GRAMS, "empty.jsonl", "books", ["no example in", "empty.jsonl"]),
-        (GRAMS, "body.jsonl", "books", ["body.jsonl, line 1", "the fields body", "text_field"]),
-        (GRAMS, "letters", "books", ["no file in", "letters ends in .jsonl"]),
-        (TOKENIZER, "list.json", "books tagged", ["list.json is not a tokenizer.json"]),
-        (TOKENIZER, "cut.json", "books tagged", ["cut.json is not a tokenizer.json"]),
-        (TOKENIZER, "unigram.json", "books tagged", ["unigram.json holds a Unigram model", "BPE"]),
-        (
-            f"{GOOD}label = 'good'\nfasttext = 'FILES'",
-            "model.bin",
-            "books",
-            ["no label 'good'", "the nearest of its 2 is 'hq'"],
-        ),
-        (
-            f"{GOOD}label = 'hq'\nfasttext = 'FILES'",
-            "cut.json",
-            "books",
-            ["cut.json is not a fastText model"],
-        ),
         (RECIPE.replace("books = 1", "boks = 1"), "", "books tagged tokens", ["weights", "no source boks"]),
         (RECIPE.replace('"en"', '"zh"'), "", "books tagged tokens", ["no document has training tokens"]),
     ],
 )
 def test_an_input_that_cannot_be_read_stops_its_step(pipeline, text, file, done, words):
-    text = (
-        text.replace("FILES", file) if "FILES" in text else text.replace("books.jsonl", file or "books.jsonl")
-    )
-    assert_refused(run(pipeline, text), 2, *words)
+    named = "FILES" if "FILES" in text else "books.jsonl"
+    assert_refused(run(pipeline, text.replace(named, file or named)), 2, *words)
     assert finished() == set(done.split())
-
-
-def test_equal_file_names_in_one_source(pipeline):
-    text = RECIPE.replace('"books.jsonl"', '["books.jsonl", "again"]')
-    assert_refused(
-        run(pipeline, text), 2, "source 'books'", "again/books.jsonl", "the same name", "rename one"
-    )
-    assert finished() == set()
 
 
 def test_one_source_twice(pipeline):

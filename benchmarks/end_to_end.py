@@ -40,6 +40,7 @@ T = TypeVar("T")
 
 TINY = Path(__file__).parent.parent / "configs" / "tiny"
 CURATED = {"books": "books.jsonl", "wiki": "wiki.jsonl.gz", "webtext": "web.jsonl"}
+LOOK = 2.0  # seconds of the bare loop from which its speed is guessed
 PAGES_PER_TEXT = 20  # HTML responses for each curated document
 PAGES_PER_WARC = 5_000
 FEW = 60  # records that are varied for the run on a few pages,
@@ -158,7 +159,10 @@ def main(
     console = Console(width=None if Console().is_terminal else 110)
     with tempfile.TemporaryDirectory(prefix="winnow-benchmark-") as folder:
         look = alone(bare_loop, warcs)
-        variations = max(1, math.ceil(1.05 * seconds / look.seconds))
+        if not look.pages:
+            raise typer.BadParameter("no HTML response with status 200 in these files")
+        longer = alone(bare_loop, warcs * math.ceil(LOOK / look.seconds))
+        variations = math.ceil(1.05 * seconds * longer.pages / longer.seconds / look.pages)
         console.print(f"{look.pages:,} pages; writing {variations} variations of each")
         few = alone(write_input, warcs, f"{folder}/few", FEW_VARIATIONS, keep, FEW)
         many = alone(write_input, warcs, f"{folder}/many", variations, keep, None)

@@ -93,7 +93,10 @@ class Ingest(Stage):
 
     def read_file(self, path: str, output: Output) -> None:
         """Make the documents of one file."""
-        schema = pa.schema([*DOCUMENT, *((name, _COLUMNS[kind][0]) for name, kind in self.columns.items())])
+        extra = [
+            (name, _COLUMNS[kind][0]) for name, kind in sorted(self.columns.items())
+        ]  # no order in a recipe
+        schema = pa.schema([*DOCUMENT, *extra])
         with open_input(path) as file:
             rows = _readable(self._rows(file, path), path)
             write_rows(rows, output, schema, self.validation, self.split_by, self.seed)

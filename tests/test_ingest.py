@@ -250,6 +250,16 @@ def test_pieces_make_up_the_text(text, cut, longest):
         assert text[start : start + len(piece)] == piece
 
 
+def test_the_order_of_columns_in_the_recipe_means_nothing(tmp_path):
+    (tmp_path / "a.jsonl").write_bytes(lines([{"text": "one", "b": 1, "a": "x"}]))
+    schemas = []
+    for number, columns in enumerate(('a = "string", b = "int8"', 'b = "int8", a = "string"')):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "a.jsonl").write_bytes((tmp_path / "a.jsonl").read_bytes())
+        schemas.append(run(tmp_path / str(number), f'files = "a.jsonl"\ncolumns = {{ {columns} }}').schema)
+    assert schemas[0] == schemas[1] and schemas[0].names[-2:] == ["a", "b"]
+
+
 def test_the_split_is_drawn_by_document_or_domain(tmp_path):
     rows = [{"text": f"article {n}", "url": f"https://en.wiki.example/{n}"} for n in range(400)]
     (tmp_path / "in.jsonl").write_bytes(lines(rows))

@@ -1,4 +1,4 @@
-"""The tiny recipe, killed once after every single commit and resumed each time: the same bytes as one calm run."""
+"""The tiny recipe, killed once after every commit and resumed each time: the same bytes as a calm run."""
 
 import subprocess
 import sys

@@ -9,5 +9,5 @@ F = TypeVar("F", bound=Callable[..., object])
 
 
 def kernel(function: F) -> F:
-    """Compile `function` with numba: cached on disk, without the GIL, and without fastmath, which reorders sums."""
+    """Compile `function` with numba: cached on disk, no GIL, and no fastmath, which reorders sums."""
     return cast(F, numba.njit(cache=True, nogil=True)(function))

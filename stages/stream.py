@@ -54,7 +54,7 @@ class Member:
         self._begun = self._done = False
 
     def read(self, size: int) -> bytes:
-        """Some inflated bytes, all of a small member, else about `size`; none at its end, or where it fails."""
+        """Inflated bytes: all of a small member, else about `size`; none at its end, or where it fails."""
         if not self._begun:
             self._begun = True
             data = self._at_once()

@@ -5,21 +5,18 @@ The twin is the definition in plain Python: no shards, no partitions, no blocks.
 
 import json
 import random
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 import pyarrow as pa
 import pytest
-from datasketch import MinHash
+from duplicates import Rows, Sources, Twin, grams, jaccard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from classifiers.words import words
 from pipeline import shuffle
 from pipeline.dataset import Dataset
 from pipeline.errors import InputError, RecipeError
@@ -30,11 +27,8 @@ from pipeline.recipe import parse
 from pipeline.runner import Run
 from pipeline.schema import DOCUMENT, aligned
 from pipeline.stage import Job, Stage
-from stages import candidates, deduplicate, minhash
+from stages import candidates, deduplicate
 from stages.deduplicate import Deduplicate
-
-Rows = list[dict[str, Any]]
-Sources = Mapping[str, Sequence[Rows]]  # source -> shards -> documents
 
 
 @dataclass(frozen=True)
@@ -106,79 +100,6 @@ def shards(folder: Path, out: str) -> dict[str, bytes]:
     unique = folder / out / "unique"
     paths = [*unique.glob("shards/*.parquet"), *unique.glob("rejected/*.parquet")]
     return {str(path.relative_to(unique)): path.read_bytes() for path in paths}
-
-
-def grams(text: str, size: int) -> frozenset[tuple[int, ...]]:
-    hashes = words(pa.array([text])).hashes.tolist()
-    return frozenset(tuple(hashes[at : at + size]) for at in range(len(hashes) - size + 1))
-
-
-def jaccard(one: frozenset[Any], other: frozenset[Any]) -> float:
-    return len(one & other) / len(one | other)
-
-
-class Twin:
-    """The stage in plain Python, on datasketch's signatures."""
-
-    def __init__(self, sources: Sources, stage: Deduplicate) -> None:
-        self.stage, self.order = stage, []
-        for place, (source, parts) in enumerate(sources.items()):
-            for number, rows in enumerate(parts):
-                for row, document in enumerate(rows):
-                    found = words(pa.array([document["text"]]))
-                    text = tuple(found.hashes.tolist()) or document["text"]
-                    tie = int(deduplicate._digests(found, pa.chunked_array([[document["text"]]]))[0, 1]) >> 32
-                    rank = (document.get("split") != "val", place, -len(found.hashes), tie, number, row)
-                    self.order.append((rank, f"{source}/{number:03d}/{row}", text, document["text"]))
-        self.order.sort(key=lambda each: each[0])
-
-    def removed(self) -> dict[str, tuple[str, float, str]]:
-        """id -> (the one that stays, similarity, reason)."""
-        first = {text: name for _, name, text, _ in reversed(self.order)}
-        texts = {name: text for _, name, words, text in self.order if first[words] == name}
-        places = {name: place for place, name in enumerate(texts)}
-        similar = defaultdict(list)
-        for one, other in self.pairs(texts):
-            if (similarity := self.similarity(texts[one], texts[other])) is not None:
-                similar[other].append((-similarity, places[one], one))
-        gone: dict[str, tuple[str, float, str]] = {}
-        for name in texts:
-            if alive := [each for each in similar[name] if each[2] not in gone]:
-                gone[name] = (min(alive)[2], -min(alive)[0], "duplicate:near")
-        for _, name, text, _ in self.order:
-            if first[text] != name:
-                gone[name] = gone.get(first[text], (first[text], 1.0, "duplicate:exact"))
-        return gone
-
-    def pairs(self, texts: Mapping[str, str]) -> list[tuple[str, str]]:
-        """Of each bucket every member with the first eight, in order of precedence."""
-        buckets = defaultdict(list)
-        for name, text in texts.items():
-            if self.stage.near and grams(text, self.stage.shingle):
-                values = self.signature(text)
-                for band in range(0, len(values), self.stage.rows):
-                    buckets[band, tuple(values[band : band + self.stage.rows])].append(name)
-        found = {
-            pair for names in buckets.values() for pair in combinations(names, 2) if pair[0] in names[:8]
-        }
-        return sorted(found)
-
-    def similarity(self, one: str, other: str) -> float | None:
-        """The estimate where it is beyond doubt, else the exact one; None below the threshold."""
-        threshold, count = self.stage.threshold, self.stage.bands * self.stage.rows
-        error = 3 * np.sqrt(threshold * (1 - threshold) / count)
-        estimate = float(np.mean(np.array(self.signature(one)) == self.signature(other)))
-        exact = jaccard(grams(one, self.stage.shingle), grams(other, self.stage.shingle))
-        if estimate > threshold + error:
-            return float(np.float32(estimate))
-        return float(np.float32(exact)) if estimate >= threshold - error and exact >= threshold else None
-
-    def signature(self, text: str) -> list[int]:
-        count = self.stage.bands * self.stage.rows
-        minhashes = MinHash(num_perm=count, seed=self.stage.seed, scheme="affine32", hashfunc=int)
-        shingles = minhash.shingles(words(pa.array([text])), self.stage.shingle)
-        minhashes.update_batch((shingles.hashes >> np.uint64(32)).tolist())
-        return [int(value) for value in minhashes.hashvalues]
 
 
 @st.composite
@@ -382,50 +303,6 @@ def test_what_is_unique_stays_unique_and_counts_add_up(tmp_path):
     assert sum(kept(once).values()) == len(removed(once)) > 10
     [(name, (book, _, _))] = removed(across).items()
     assert book == "books/000/0" and name in kept(once)
-
-
-near_rows = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9), st.integers(0, 2)), max_size=60)
-
-
-@settings(deadline=None)
-@given(near_rows)
-def test_pairs_are_members_with_the_first_of_their_bucket(rows):
-    keys, texts, highs = (np.array([row[column] for row in rows], np.uint64) for column in range(3))
-    ranks = highs << np.uint64(56) | texts
-    numbers = np.arange(len(rows), dtype=np.uint64)[::-1].copy()
-    firsts, seconds, copies = candidates.pair_up(keys, numbers, ranks)
-    expected = []
-    for key in set(keys.tolist()):
-        first: dict[int, int] = {}
-        members = sorted((int(ranks[n]), int(numbers[n]), int(texts[n])) for n in np.flatnonzero(keys == key))
-        for _, number, text in members:
-            if text in first and key & 1:
-                expected.append((first[text], number, True))
-            elif text not in first:
-                if not key & 1:
-                    expected += [(head, number, False) for head in list(first.values())[:8]]
-                first[text] = number
-    found = zip(firsts.tolist(), seconds.tolist(), copies.tolist(), strict=True)
-    assert sorted(found) == sorted(expected)
-
-
-def test_a_bucket_of_very_many_costs_linear_time():
-    count = 200_000
-    numbers = candidates.numbers(3, 0, count)
-    ranks = np.full(count, 5, np.uint64)
-    for key, expected in ((2, 0), (3, count - 1)):  # copies meet as copies only, each with the first
-        firsts, _, copies = candidates.pair_up(np.full(count, key, np.uint64), numbers, ranks)
-        assert len(firsts) == expected and copies.all() and set(firsts.tolist()) <= {3 << 32}
-    firsts, _, _ = candidates.pair_up(np.full(count, 2, np.uint64), numbers, numbers)
-    assert len(firsts) == 8 * count - 36 and len(set(firsts.tolist())) == 8
-
-
-@given(st.lists(st.integers(0, 2**64 - 1), min_size=2))
-def test_rank_classes_follow_the_ranks(values):
-    ranks = np.sort(np.array(values, np.uint64))
-    classes = candidates.rank_classes(ranks).astype(np.int64)
-    assert (np.diff(classes) >= 0).all()
-    assert classes.min() >= 0 and classes.max() < candidates.RANK_CLASSES
 
 
 @pytest.mark.parametrize(

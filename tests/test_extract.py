@@ -1,17 +1,14 @@
 """Archives to documents: through the engine, as a recipe runs it, and the parts that need a closer look."""
 
 import gzip
-import html.parser
 import io
 import json
-import unicodedata
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scripts import SENTENCES
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
@@ -24,21 +21,9 @@ from stages import STAGES
 from stages.domain import registered_domain
 from stages.engines import ENGINES
 from stages.extract import Extract, iso_date, read_page
-from stages.limits import _KINDS, shape, trap
 from stages.media import media_type
-from stages.text import clean, nfc
 from stages.warc import Record
 
-SENTENCES = {
-    "en": "The committee met on Thursday and agreed on a budget for the coming year, said the chair.",
-    "zh": "委员会星期四开会，讨论了明年的预算问题，主席说大家都同意这个计划。",
-    "ja": "委員会は木曜日に集まり、来年の予算について話し合い、全員が計画に賛成した。",
-    "ko": "위원회는 목요일에 모여 내년 예산을 논의했고 모두가 계획에 동의했다고 말했다.",
-    "th": "คณะกรรมการประชุมเมื่อวันพฤหัสบดีและเห็นชอบงบประมาณสำหรับปีหน้า ประธานกล่าว",
-    "ar": "اجتمعت اللجنة يوم الخميس واتفقت على ميزانية العام المقبل كما قال رئيسها.",
-    "hi": "समिति गुरुवार को मिली और अगले वर्ष के बजट पर सहमत हुई, अध्यक्ष ने कहा।",
-    "ru": "Комитет собрался в четверг и согласовал бюджет на следующий год, сказал председатель.",
-}
 PAGE = """<!DOCTYPE html><html><head><meta charset="{charset}"><title>News</title></head><body>
 <nav><ul><li><a href="/">Home</a></li><li><a href="/about">About us</a></li></ul></nav>
 <main><article><h1>{title}</h1><p>{text}</p><p>{text}</p><img alt="ALTERNATIVE" src="x.png"></article></main>
@@ -349,108 +334,6 @@ def test_any_url_has_a_domain_or_none(url):
 )
 def test_dates(date, iso):
     assert iso_date(date) == iso
-
-
-# Text.
-
-
-@given(st.text(st.characters(), max_size=200))
-def test_clean_text(text):
-    tidy = clean(text)
-    assert clean(tidy) == tidy
-    assert unicodedata.is_normalized("NFC", tidy)
-    assert not any(
-        unicodedata.category(char) in ("Cc", "Cs") for char in tidy.replace("\n", "").replace("\t", "")
-    )
-    assert "\n\n\n" not in tidy and not tidy.startswith("\n") and not tidy.endswith("\n")
-    assert all(line == line.rstrip() for line in tidy.split("\n"))
-
-
-def test_clean_text_by_example():
-    assert clean("\ufeffa\0b  \r\n\r\n\r\n \u3000\nc\u2028d\te\x85f\u00a0\n") == "ab\n\nc\nd\te\nf"
-    assert clean("e\u0301 \ud83d x") == "é  x"
-    for text in SENTENCES.values():
-        assert clean(text) == unicodedata.normalize("NFC", text)
-    assert clean("  indented\n\tcode") == "  indented\n\tcode"
-
-
-def test_normalising_takes_no_quadratic_time():
-    text = "a" + "\u0301\u0316" * 200_000 + "b"
-    assert nfc(text).startswith("á") and len(nfc(text)) < 40
-    assert nfc("q\u0307\u0323") == "q\u0323\u0307"
-
-
-# Limits.
-
-
-class Counting(html.parser.HTMLParser):
-    """Tags, deepest nesting and most attributes, by Python's own tokenizer."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tags = self.depth = self.deepest = self.most = 0
-
-    def handle_starttag(self, tag: str, attrs: list[Any]) -> None:
-        self.tags += 1
-        self.depth += tag not in ("br", "img", "p", "li")
-        self.deepest = max(self.deepest, self.depth if tag != "script" else 0)
-        self.most = max(self.most, len(attrs))
-
-    def handle_startendtag(self, tag: str, attrs: list[Any]) -> None:
-        self.handle_starttag(tag, attrs)
-
-    def handle_endtag(self, tag: str) -> None:
-        self.tags += 1
-        self.depth = max(0, self.depth - (tag not in ("br", "img", "p", "li")))
-
-
-NAMES = st.sampled_from(["div", "span", "b", "BR", "img", "p", "li", "section", "custom-element"])
-ATTRIBUTES = st.sampled_from(
-    [" a", " b=1", " c='x > y'", ' d="</div>"', " e = f", "\n\tg=h/i", " class='a b c'"]
-)
-OPENING = st.builds("<{}{}{}>".format, NAMES, st.lists(ATTRIBUTES, max_size=6).map("".join), st.just(""))
-OTHER = st.sampled_from(
-    [
-        "text",
-        " a < b ",
-        "<!-- <div> -->",
-        "<!DOCTYPE html>",
-        "<script>if (a<b) '<div>'</script>",
-        "&lt;",
-        "日本",
-        "<3",
-    ]
-)
-MARKUP = st.lists(st.one_of(OPENING, NAMES.map("</{}>".format), OTHER), max_size=40).map("".join)
-
-
-@settings(max_examples=200, deadline=None)
-@given(MARKUP)
-def test_the_shape_of_markup_is_that_of_a_tokenizer(markup):
-    oracle = Counting()
-    oracle.feed(markup)
-    oracle.close()
-    seen = shape(np.frombuffer(markup.encode(), np.uint8), _KINDS)
-    assert seen == (oracle.tags, oracle.deepest, oracle.most)
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.one_of(st.binary(max_size=200), st.text("<>/!- abdivscript='\"\n", max_size=80).map(str.encode)))
-def test_any_bytes_have_a_shape(data):
-    tags, deepest, most = shape(np.frombuffer(data, np.uint8), _KINDS)
-    assert 0 <= deepest <= tags <= len(data) and 0 <= most <= len(data)
-
-
-def test_traps():
-    assert trap(b"<div>" * 600) == "too_deep"
-    assert trap(b"<div>" * 500 + b"</div>" * 500) == ""
-    assert trap(b"<p>" * 5000) == trap(b"<li>x" * 5000) == trap(b"<br/>" * 5000) == ""
-    assert trap(b"<svg>" + b"<path d='x'/>" * 5000 + b"</svg>") == ""
-    assert trap(b"<div/>" * 5000) == "too_deep"  # in HTML the slash means nothing
-    assert trap(b"<a " + b"x " * 2000 + b">") == "too_many_attributes"
-    assert trap(b"<b></b>" * 300_000) == "too_many_tags"
-    assert trap(b"<script>" + b"'<div>'" * 5000 + b"</script>") == ""
-    assert trap(b"<!--" + b"<div>" * 5000 + b"-->") == ""
 
 
 def test_fields_are_checked_when_made():

@@ -40,6 +40,7 @@ def test_heavy_libraries_stay_where_they_belong(file):
         assert library not in imported(file) or file in rooms
 
 
-@pytest.mark.parametrize("file", FILES)
-def test_files_stay_within_400_lines(file):
-    assert len((ROOT / file).read_text().splitlines()) <= 400
+def test_files_stay_within_400_lines():
+    folders = (*ALLOWED, "tests", "benchmarks", "configs", ".ci")
+    for path in (path for folder in folders for path in (ROOT / folder).glob("*.py")):
+        assert len(path.read_text().splitlines()) <= 400, path.name

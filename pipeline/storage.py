@@ -117,7 +117,18 @@ def temporary(path: str) -> str:
 def commit(partial: str, path: str) -> None:
     """Give a finished temporary file its name, replacing what was there."""
     with explained(path):
+        _to_disk(partial)
         os.replace(partial, path)
+        _to_disk(os.path.dirname(path))
+
+
+def _to_disk(path: str) -> None:
+    """Wait until a file's bytes, or a folder's names, are on the disk: a power cut must not undo a commit."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def discard(partial: str) -> None:

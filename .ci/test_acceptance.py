@@ -4,6 +4,7 @@ import json
 from collections import Counter, defaultdict
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 import truth
@@ -63,7 +64,7 @@ def test_the_classifier_tells_its_sides_apart(gpt3):
     print(json.dumps({k: v for k, v in card.items() if not isinstance(v, list | dict)}, indent=1))
     good = Dataset(f"{gpt3}/good")
     columns = ["quality_draw", "quality_keep"]
-    rows = truth.pa.concat_tables([good.read(columns), good.rejected().select(columns)]).to_pandas()
+    rows = pa.concat_tables([good.read(columns), good.rejected().select(columns)]).to_pandas()
     rows = rows.drop_duplicates()  # copies share one draw
     wanted, kept = rows.quality_keep.sum(), (rows.quality_draw < rows.quality_keep).sum()
     spread = np.sqrt((rows.quality_keep * (1 - rows.quality_keep)).sum())
@@ -126,7 +127,7 @@ def test_no_benchmark_gram_is_left_that_must_go(everything, grams, clean):
     checked = 0
     for batch in Dataset(f"{everything}/{clean}").batches(columns=["id", "text", "pieces"]):
         parts = [piece for row in batch.to_pylist() for piece in truth.pieces(row)]
-        left = gram_hashes(words(truth.pa.array(parts, truth.pa.large_string())), 13).hashes
+        left = gram_hashes(words(pa.array(parts, pa.large_string())), 13).hashes
         at = np.minimum(np.searchsorted(must_go, left), len(must_go) - 1)
         assert not (must_go[at] == left).any()
         checked += len(left)

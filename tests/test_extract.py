@@ -20,8 +20,9 @@ from pipeline.runner import Run
 from stages import STAGES
 from stages.domain import registered_domain
 from stages.engines import ENGINES
-from stages.extract import Extract, iso_date, read_page
+from stages.extract import Extract, iso_date
 from stages.media import media_type
+from stages.page import read_page
 from stages.warc import Record
 
 PAGE = """<!DOCTYPE html><html><head><meta charset="{charset}"><title>News</title></head><body>

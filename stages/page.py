@@ -1,0 +1,67 @@
+"""What becomes of a record: the text of its page, or the reason why there is none."""
+
+import re
+from typing import NamedTuple
+
+from stages.charset import decode
+from stages.engines import ENGINES
+from stages.limits import MAX_BYTES, trap
+from stages.media import HTML, PLAIN, media_type
+from stages.response import Response, parse_response
+from stages.text import clean
+from stages.warc import Record
+
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]{0,19}):", re.IGNORECASE)
+_WIDE = frozenset({"utf-16le", "utf-16be", "iso-2022-jp"})  # charsets in which markup is not ASCII
+_WEB = frozenset({"http", "https", "ftp", "ftps", "file"})
+
+
+class Page(NamedTuple):
+    """What came of a record: a text, or the reason why there is none."""
+
+    text: str | None = None
+    charset: str | None = None
+    engine: str | None = None
+    reason: str | None = None
+
+
+def read_page(record: Record, engine: str) -> Page:
+    """The text of a record; never raises for what is in it."""
+    if record.error:
+        return Page(reason=f"error:{record.error}")
+    scheme = _SCHEME.match(record.url)
+    if scheme and scheme[1].lower() not in _WEB:
+        return Page(reason=f"scheme:{scheme[1].lower()}")
+    answer = _answer(record)
+    if answer.status != 200:
+        return Page(reason=f"http:{answer.status or 'none'}")
+    if not answer.body or answer.body.isspace():
+        return Page(reason="empty")
+    declared = answer.headers.get("content-type", "")
+    kind = PLAIN if record.type == "conversion" else media_type(declared, answer.body)
+    if kind not in HTML and kind != PLAIN:
+        return Page(reason=f"type:{kind}")
+    if len(answer.body) > MAX_BYTES:
+        return Page(reason="error:too_large")
+    text, charset = decode(answer.body, declared)
+    if kind == PLAIN:
+        engine = "wet" if record.type == "conversion" else "plain"
+    else:
+        if problem := trap(text.encode("utf-8", "replace") if charset in _WIDE else answer.body):
+            return Page(charset=charset, reason=f"error:{problem}")
+        try:
+            text = ENGINES[engine](text)
+        except ImportError:  # an engine that is not installed is no fault of the page
+            raise
+        except Exception:  # whatever a parser makes of the web, it costs this page and no other
+            return Page(charset=charset, engine=engine, reason="error:engine")
+    text = clean(text)
+    return Page(text, charset, engine, None if text else "empty")
+
+
+def _answer(record: Record) -> Response:
+    """What was fetched: the block itself, but for a response by HTTP."""
+    kind = record.headers.get("content-type", "application/http")
+    if record.type == "response" and kind.lower().startswith("application/http"):
+        return parse_response(record.block, MAX_BYTES)
+    return Response(200, record.headers, record.block)

@@ -11,13 +11,15 @@ from typing import NamedTuple
 
 from resiliparse.parse.encoding import detect_encoding
 
+from stages.utf8 import Survey, survey
+
 _LOOK = 4096  # bytes searched for <meta>; browsers look at 1,024, authors put it behind long comments
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16le"), (codecs.BOM_UTF16_BE, "utf-16be"))
 _HTTP = re.compile(r"charset\s*=\s*[\"']?\s*([\w.:-]{2,40})", re.IGNORECASE)
 _META = re.compile(rb"<meta\b[^>]{0,1000}?\bcharset\s*=\s*[\"']?\s*([\w.:-]{2,40})", re.IGNORECASE)
 _XML = re.compile(rb"\s{0,100}<\?xml\b[^>]{0,200}?\bencoding\s*=\s*[\"']\s*([\w.:-]{2,40})")
 _COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
-_SEQUENCE = re.compile(rb"[\xc2-\xf4][\x80-\xbf]{1,3}")  # of UTF-8
+_REPLACEMENT = "\ufffd".encode()
 _BLANK_ASCII = b" " * 0x80 + bytes(range(0x80, 0x100))  # for bytes.translate
 
 # Name in the standard: the labels that mean it, letters and digits only.
@@ -77,27 +79,34 @@ _LATIN = frozenset(
 
 
 class Decoded(NamedTuple):
-    """Text, and the standard's name of the charset that it was decoded from."""
+    """A page as valid UTF-8, and how it came to be that."""
 
-    text: str
-    charset: str
+    data: bytes  # its text in UTF-8; U+FFFD where the bytes mean nothing
+    charset: str  # what it was decoded from, as the standard names it
+    replaced: float  # share of U+FFFD among its characters
+
+    @property
+    def text(self) -> str:
+        """The same as a string."""
+        return self.data.decode()
 
 
 def decode(data: bytes, content_type: str = "") -> Decoded:
-    """The text of a page or file; `content_type` is its HTTP header, if it has one. Never raises."""
+    """The text of a page or file; `content_type` is its HTTP header, if it has one. Never raises.
+
+    What is valid UTF-8 already is neither decoded nor copied.
+    """
     for mark, name in _MARKS:
         if data.startswith(mark):
             return _decoded(data[len(mark) :], name)
     if name := _wide(data[:_LOOK]):
         return _decoded(data, name)
-    declared = _declared(data[:_LOOK], content_type)
-    try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        return _legacy(data, [name for name in declared if name != "utf-8"])
-    if text.isascii() and "\x1b$" in text and "iso-2022-jp" in (*declared, _detected(data)):
-        return _decoded(data, "iso-2022-jp")
-    return Decoded(text, "utf-8")
+    found = survey(data)
+    if found.stray:
+        return _legacy(data, content_type, found)
+    if found.sequences or b"\x1b$" not in data or "iso-2022-jp" not in _witnesses(data, content_type):
+        return Decoded(data, "utf-8", found.replaced)
+    return _decoded(data, "iso-2022-jp")
 
 
 def name_of(label: str) -> str:
@@ -115,6 +124,10 @@ def _declared(head: bytes, content_type: str) -> list[str]:
     return list(dict.fromkeys("utf-8" if name.startswith("utf-16") else name for name in names))
 
 
+def _witnesses(data: bytes, content_type: str) -> list[str]:
+    return [*_declared(data[:_LOOK], content_type), _detected(data)]
+
+
 def _detected(data: bytes) -> str:
     """What the detector says of the bytes, or nothing."""
     return name_of(detect_encoding(data, html5_compatible=False) or "")
@@ -128,17 +141,16 @@ def _wide(head: bytes) -> str:
     return "utf-16le" if odd >= even else "utf-16be"
 
 
-def _legacy(data: bytes, declared: list[str]) -> Decoded:
+def _legacy(data: bytes, content_type: str, found: Survey) -> Decoded:
     """The text of bytes that are not all valid UTF-8."""
-    runs = data.translate(_BLANK_ASCII).split()  # the bytes beyond ASCII that stand together
-    high = sum(map(len, runs))
-    sequences = _SEQUENCE.findall(b" ".join(runs))
-    if 20 * (high - sum(map(len, sequences))) <= len(sequences):
+    if 20 * found.stray <= found.sequences:
         return _decoded(data, "utf-8")  # a few stray bytes among many valid sequences
-    dense = 2 * sum(len(run) for run in runs if len(run) > 2) > high
+    runs = [len(run) for run in data.translate(_BLANK_ASCII).split()]  # of bytes beyond ASCII
+    dense = 2 * sum(run for run in runs if run > 2) > sum(runs)
+    declared = [name for name in _declared(data[:_LOOK], content_type) if name != "utf-8"]
     for name in _candidates(data, declared, dense):
         decoded = _decoded(data, name)
-        if 50 * decoded.text.count("\ufffd") <= high:
+        if 50 * decoded.data.count(_REPLACEMENT) <= sum(runs):
             return decoded
     return _decoded(data, "windows-1252")
 
@@ -171,4 +183,5 @@ def _unlike(name: str, guess: str) -> bool:
 
 
 def _decoded(data: bytes, name: str) -> Decoded:
-    return Decoded(data.decode(_CODECS.get(name, name), "replace"), name)
+    text = data.decode(_CODECS.get(name, name), "replace")
+    return Decoded(text.encode(), name, text.count("\ufffd") / max(len(text), 1))

@@ -12,7 +12,6 @@ from stages.text import clean
 from stages.warc import Record
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]{0,19}):", re.IGNORECASE)
-_WIDE = frozenset({"utf-16le", "utf-16be", "iso-2022-jp"})  # charsets in which markup is not ASCII
 _WEB = frozenset({"http", "https", "ftp", "ftps", "file"})
 
 
@@ -43,20 +42,20 @@ def read_page(record: Record, engine: str) -> Page:
         return Page(reason=f"type:{kind}")
     if len(answer.body) > MAX_BYTES:
         return Page(reason="error:too_large")
-    text, charset = decode(answer.body, declared)
+    page = decode(answer.body, declared)
     if kind == PLAIN:
-        engine = "wet" if record.type == "conversion" else "plain"
+        engine, text = "wet" if record.type == "conversion" else "plain", page.text
     else:
-        if problem := trap(text.encode("utf-8", "replace") if charset in _WIDE else answer.body):
-            return Page(charset=charset, reason=f"error:{problem}")
+        if problem := trap(page.data):
+            return Page(charset=page.charset, reason=f"error:{problem}")
         try:
-            text = ENGINES[engine](text)
+            text = ENGINES[engine](page.data)
         except ImportError:  # an engine that is not installed is no fault of the page
             raise
         except Exception:  # whatever a parser makes of the web, it costs this page and no other
-            return Page(charset=charset, engine=engine, reason="error:engine")
+            return Page(charset=page.charset, engine=engine, reason="error:engine")
     text = clean(text)
-    return Page(text, charset, engine, None if text else "empty")
+    return Page(text, page.charset, engine, None if text else "empty")
 
 
 def _answer(record: Record) -> Response:

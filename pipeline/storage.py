@@ -60,6 +60,13 @@ def read_bytes(path: str) -> bytes:
         return file.read()
 
 
+def read_range(path: str, offset: int, length: int) -> bytes:
+    """`length` bytes from `offset` on; fewer at the end of the file."""
+    with open_input(path) as file:
+        file.seek(offset)
+        return file.read(length)
+
+
 def read_json(path: str) -> Any:
     """The parsed file, or None when there is no such file; StorageError when it is damaged."""
     try:

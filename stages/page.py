@@ -31,7 +31,7 @@ def read_page(record: Record, engine: str) -> Page:
     scheme = _SCHEME.match(record.url)
     if scheme and scheme[1].lower() not in _WEB:
         return Page(reason=f"scheme:{scheme[1].lower()}")
-    answer = _answer(record)
+    answer = fetched(record)
     if answer.status != 200:
         return Page(reason=f"http:{answer.status or 'none'}")
     if not answer.body or answer.body.isspace():
@@ -58,7 +58,7 @@ def read_page(record: Record, engine: str) -> Page:
     return Page(text, page.charset, engine, None if text else "empty")
 
 
-def _answer(record: Record) -> Response:
+def fetched(record: Record) -> Response:
     """What was fetched: the block itself, but for a response by HTTP."""
     kind = record.headers.get("content-type", "application/http")
     if record.type == "response" and kind.lower().startswith("application/http"):

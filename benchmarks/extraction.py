@@ -60,6 +60,7 @@ def main(
     ] = DATA,
     engine: Annotated[list[str] | None, typer.Option(help="only this one; may be repeated")] = None,
     rounds: Annotated[int, typer.Option(min=1, help="how often each page is timed")] = 3,
+    each: Annotated[Path | None, typer.Option(metavar="FILE", help="write a JSON line per page here")] = None,
     unseen: Annotated[
         bool, typer.Option("--unseen", help="without the pages that winnow learnt from")
     ] = False,

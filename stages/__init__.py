@@ -10,6 +10,7 @@ from stages.ingest import Ingest
 from stages.language import Language
 from stages.mix import Mix
 from stages.quality import Quality
+from stages.refine import Refine
 from stages.train_quality import TrainQuality
 
 STAGES: dict[str, type[Stage]] = {
@@ -19,6 +20,7 @@ STAGES: dict[str, type[Stage]] = {
     "train_quality": TrainQuality,
     "quality": Quality,
     "deduplicate": Deduplicate,
+    "refine": Refine,
     "count_grams": CountGrams,
     "decontaminate": Decontaminate,
     "encode": Encode,

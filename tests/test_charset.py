@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages import charset
-from stages.charset import name_of
+from stages.labels import name_of
 
 # Python's codec, the name in the standard, and a text that needs it.
 SAMPLES = {

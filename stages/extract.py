@@ -17,8 +17,8 @@ from stages.source import Row, write_rows
 from stages.text import clean_line
 from stages.warc import ROWS, read_records
 
-SCHEMA = pa.schema([*DOCUMENT, ("charset", pa.string()), ("engine", pa.string())])
-_SUFFIXES = (".warc", ".warc.gz", ".wet", ".wet.gz")
+SCHEMA = pa.schema([*DOCUMENT, ("charset", pa.string()), ("replaced", pa.float32()), ("engine", pa.string())])
+_SUFFIXES = (".warc", ".warc.gz", ".wet", ".wet.gz", ".arc", ".arc.gz")
 _TYPES = {*ROWS, "warcinfo", "request", "metadata", "revisit", "continuation"}
 _DATE = re.compile(r"\d{4}(?:-\d\d(?:-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?Z)?)?)?")
 _DIGITS = re.compile(r"(\d{4})" + r"(\d\d)" * 5)
@@ -26,15 +26,16 @@ _DIGITS = re.compile(r"(\d{4})" + r"(\d\d)" * 5)
 
 @dataclass(frozen=True)
 class Extract(Stage):
-    """Take the main text out of the pages in web archives (WARC, WET).
+    """Take the main text out of the pages in web archives (WARC, WET, ARC).
 
     Only answers with status 200 and HTML or plain text become documents; other records go to the ledger with
-    their reason: http:404, type:application/pdf, scheme:dns, empty, error:truncated, …
+    their reason: http:404, type:application/pdf, scheme:dns, empty, error:truncated, error:charset, …
 
     Fields:
-        warcs: WARC or WET files, plain or gzipped: files, folders, globs, warc.paths[.gz] lists
+        warcs: WARC, WET or ARC files, plain or gzipped: files, folders, globs, warc.paths[.gz] lists
         source: name of the source: the first part of the documents' ids
         engine: what finds the main text of a page: resiliparse, or trafilatura (better, 10 times slower)
+        max_replaced: reject a page when more of its characters are U+FFFD, which stands for lost bytes
         validation: share of the registered domains whose pages make the validation split
         license: license of all documents, if one is known
         seed: of the draw of validation domains
@@ -43,6 +44,7 @@ class Extract(Stage):
     warcs: Files
     source: str = "cc"
     engine: Literal["resiliparse", "trafilatura"] = "resiliparse"
+    max_replaced: float = 0.01
     validation: float = 0.005
     license: str = ""
     seed: int = 0
@@ -51,8 +53,9 @@ class Extract(Stage):
     libraries: ClassVar[tuple[str, ...]] = ("fastwarc", "publicsuffixlist", "resiliparse", "trafilatura")
 
     def __post_init__(self) -> None:
-        if not 0 <= self.validation <= 1:
-            raise ValueError(f"validation = {self.validation} must lie between 0 and 1")
+        for name in ("validation", "max_replaced"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} = {getattr(self, name)} must lie between 0 and 1")
 
     def check_files(self) -> None:
         """There must be archives, and no two of one name."""
@@ -82,7 +85,7 @@ class Extract(Stage):
                         "warc": warc,
                         "offset": record.offset,
                         "length": record.length,
-                        **read_page(record, self.engine)._asdict(),
+                        **read_page(record, self.engine, self.max_replaced)._asdict(),
                     }
 
 

@@ -20,12 +20,13 @@ class Page(NamedTuple):
 
     text: str | None = None
     charset: str | None = None
+    replaced: float | None = None  # share of U+FFFD among the characters that its bytes gave
     engine: str | None = None
     reason: str | None = None
 
 
-def read_page(record: Record, engine: str) -> Page:
-    """The text of a record; never raises for what is in it."""
+def read_page(record: Record, engine: str, max_replaced: float = 1.0) -> Page:
+    """The text of a record, if at most `max_replaced` of its page is lost; never raises for what is in it."""
     if record.error:
         return Page(reason=f"error:{record.error}")
     scheme = _SCHEME.match(record.url)
@@ -42,20 +43,23 @@ def read_page(record: Record, engine: str) -> Page:
         return Page(reason=f"type:{kind}")
     if len(answer.body) > MAX_BYTES:
         return Page(reason="error:too_large")
-    page = decode(answer.body, declared)
+    html = decode(answer.body, declared)
+    page = Page(charset=html.charset, replaced=html.replaced)
+    if html.replaced > max_replaced:
+        return page._replace(reason="error:charset")
     if kind == PLAIN:
-        engine, text = "wet" if record.type == "conversion" else "plain", page.text
+        engine, text = "wet" if record.type == "conversion" else "plain", html.text
     else:
-        if problem := trap(page.data):
-            return Page(charset=page.charset, reason=f"error:{problem}")
+        if problem := trap(html.data):
+            return page._replace(reason=f"error:{problem}")
         try:
-            text = ENGINES[engine](page.data)
+            text = ENGINES[engine](html.data)
         except ImportError:  # an engine that is not installed is no fault of the page
             raise
         except Exception:  # whatever a parser makes of the web, it costs this page and no other
-            return Page(charset=page.charset, engine=engine, reason="error:engine")
+            return page._replace(engine=engine, reason="error:engine")
     text = clean(text)
-    return Page(text, page.charset, engine, None if text else "empty")
+    return page._replace(text=text, engine=engine, reason=None if text else "empty")
 
 
 def fetched(record: Record) -> Response:

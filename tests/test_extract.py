@@ -159,11 +159,28 @@ def test_the_columns_of_a_document(tmp_path):
         "warc": "CC-MAIN-1.warc.gz",
         "offset": 0,
         "charset": "utf-8",
+        "replaced": 0.0,
         "engine": "resiliparse",
     }
     assert second["id"] == f"cc/CC-MAIN-1/{length}" and second["offset"] == length
     assert second["length"] == path.stat().st_size - length
     assert (second["date"], second["charset"], second["engine"]) == (None, "utf-8", "wet")
+
+
+def test_a_page_of_which_too_much_is_lost_is_rejected(tmp_path):
+    archive = Archive()
+    for number, lost in enumerate((0, 1, 30)):
+        text = page(SENTENCES["ru"] * 9).replace("о".encode(), b"\xff", lost)
+        archive.page(f"http://a.example/{number}", text, "200 OK\nContent-Type: text/html; charset=utf-8")
+    archive.page("http://a.example/3", page("\ufffd " * 99))
+    archive.save(tmp_path / "crawl.warc.gz")
+    dataset = run(tmp_path, "warcs = 'crawl.warc.gz'")
+    shares = dataset.read(["replaced"])["replaced"].to_pylist()
+    assert shares[0] == 0 < shares[1] < 0.01
+    gone = dataset.rejected().select(["replaced", "reason"]).to_pylist()
+    assert [row["reason"] for row in gone] == ["error:charset"] * 2
+    assert all(row["replaced"] > 0.01 for row in gone)
+    assert len(run(tmp_path, "warcs = 'crawl.warc.gz'\nmax_replaced = 1.0", "all").read()) == 4
 
 
 CODECS = {"zh": "gb18030", "ja": "shift_jis", "ko": "euc-kr", "th": "tis-620", "ar": "windows-1256"}

@@ -59,9 +59,10 @@ def _together(first: Address, last: Address, address: Address) -> bool:
 def _begins(data: bytes, name: str) -> Record | None:
     """The record that the bytes begin with."""
     try:
-        return next(read_records(BytesIO(data), name), None)
+        record = next(read_records(BytesIO(data), name), None)
     except InputError:  # no record at all: the file is another one now
         return None
+    return record if record and record.headers else None
 
 
 def _of_member(addresses: Sequence[Address]) -> Iterator[Record | None]:
@@ -79,7 +80,7 @@ def _of_member(addresses: Sequence[Address]) -> Iterator[Record | None]:
 def _until_next_member(file: "_Tail", name: str) -> Iterator[Record]:
     try:
         for record in read_records(file, name):  # type: ignore[arg-type]
-            if record.offset:
+            if record.offset or not record.headers:
                 return
             yield record
     except InputError:

@@ -24,12 +24,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.gold_pages import Page, full_texts, learnt_from, snippets
+from benchmarks.gold_pages import Page, full_texts, learnt_from, marked, snippets
 from benchmarks.scores import Score, total
 from stages.charset import decode
 from stages.engines import ENGINES
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+MARKS = Path(__file__).parent / "gold" / "multilingual.jsonl"
 OURS = "winnow"
 YARDSTICK = "resiliparse"
 WARM_UP = 5  # pages
@@ -91,6 +92,7 @@ def sources(paths: Sequence[Path], folder: Path) -> dict[str, Source]:
         found[path.name.split(".")[0].removeprefix("pages-")] = partial(full_texts, path)
     if (folder / "gold" / "gold.jsonl.zst").exists():
         found["snippets"] = partial(snippets, folder)
+        found["multilingual"] = partial(marked, MARKS, folder)
     return found
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import zstandard
 from fastwarc.warc import ArchiveIterator
 
+from benchmarks.gold_spans import Span, text
 from benchmarks.scores import Score, of_snippets, of_text
 
 GOLD_IN_PAGE = 0.8  # least share of a gold text's words that its page must have
@@ -41,9 +42,14 @@ class Page:
         return key(self.data)
 
 
+def digest(data: bytes) -> str:
+    """SHA-256 of a page's bytes."""
+    return hashlib.sha256(data).hexdigest()
+
+
 def key(data: bytes) -> str:
-    """Name of a page's bytes: 16 hex digits of their SHA-256."""
-    return hashlib.sha256(data).hexdigest()[:16]
+    """Name of a page: 16 hex digits of its digest."""
+    return digest(data)[:16]
 
 
 def learnt_from(card: Path = CARD) -> frozenset[str]:
@@ -79,6 +85,29 @@ def snippets(folder: Path) -> Iterator[Page]:
                 line.get("lang_detected") or truth.get("lang") or UNKNOWN,
                 partial(of_snippets, present=line["gold_with"], absent=line["gold_without"]),
             )
+
+
+def marked(marks: Path, folder: Path) -> Iterator[Page]:
+    """Pages of the archives in `folder` in which we marked the main text; a page that is another is none.
+
+    Whether title, author and date belong to a text is a matter of taste: it may have them or not.
+    """
+    gold = {(line["file"], line["offset"]): line for line in lines(marks)}
+    for truth, archive in responses(folder):
+        line = gold.get((f"{archive.parent.name}/{archive.name}", truth["offset"]))
+        if not line:
+            continue
+        data, content_type = fetched(archive, line["offset"])
+        if digest(data) == line["sha256"]:
+            html = data.decode(line["charset"], "replace")
+            body, heading = (text(html, [Span(*span) for span in line[part]]) for part in ("body", "heading"))
+            score = partial(_better, golds=(body, f"{heading}\n{body}"))
+            yield Page(truth["page_id"], data, content_type, line["kind"], line["language"], score)
+
+
+def _better(got: str, golds: tuple[str, ...]) -> Score:
+    """The score by that of several gold texts to which a text is closest."""
+    return max((of_text(got, gold, scripts=True) for gold in golds), key=lambda score: score.f1)
 
 
 def responses(folder: Path) -> Iterator[tuple[dict[str, Any], Path]]:

@@ -3,15 +3,24 @@
 import base64
 import json
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 import zstandard
 
-from benchmarks import extraction
-from benchmarks.gold_pages import full_texts, key, learnt_from, responses, snippets
+from benchmarks import extraction, mark_gold
+from benchmarks.gold_pages import digest, full_texts, key, learnt_from, lines, marked, responses, snippets
+from benchmarks.gold_spans import Span, blocks, text
 from benchmarks.scores import Score, of_snippets, of_text, shingles, total
 
 HTML = b"<title>t</title><p>one two three four five six</p>"
+MARKED = """<title>Not <p>seen</title><style>p > b {}</style><body>
+<nav><a href="/" title="a > b">Home</a> | <a>In<!-- no --></a>side</nav>
+<h1> Caf&eacute; &amp; <em>Bar</em>&nbsp;</h1>
+<script>if (1 < 2) document.write("<p>no</p>")</script>
+<p>漢字と<ruby>仮名<rt>かな</rt></ruby>。<br>Second
+   line <p>&nbsp;</p><table><tr><td>1<td>2 &lt; 3</table>
+<footer>Imprint</footer>"""
 
 
 def test_shingles_keep_their_multiplicity() -> None:
@@ -91,7 +100,8 @@ def data(tmp_path):
     (tmp_path / "crawl").mkdir()
     (tmp_path / "crawl" / "own.warc").write_bytes(head.encode() + b"\r\n\r\n" + http + b"\r\n\r\n")
     truth = {"kind": "page", "page_id": "a", "file": "own.warc", "offset": 0, "lang": "de"}
-    compressed(tmp_path / "crawl" / "truth.jsonl.zst", truth, truth, {"kind": "non_html"})
+    compressed(tmp_path / "crawl" / "truth.jsonl.zst", truth, {"kind": "non_html"})
+    compressed(tmp_path / "crawl-again" / "truth.jsonl.zst", truth)
     return tmp_path
 
 
@@ -119,7 +129,7 @@ def test_what_winnow_learnt_from_is_on_its_card(tmp_path) -> None:
 def test_every_engine_is_measured_on_every_page(data, monkeypatch) -> None:
     engines = {"all": lambda html: html.decode().replace("<p>", " "), "none": lambda html: str(1 / 0)}
     monkeypatch.setattr(extraction, "ENGINES", engines)
-    (name, source), _ = extraction.sources([], data).items()
+    (name, source), *_ = extraction.sources([], data).items()
     seen = frozenset({key(HTML)})
     measured = extraction.measure(source, ["all", "none"], 2, seen)
     assert name == "own" and [page.seen for page in measured] == [True, False]
@@ -142,3 +152,60 @@ def test_the_command_prints_its_tables(data, capsys) -> None:
     assert ["own", "article", "1"] not in rows  # too few for a row
     pages = [json.loads(line) for line in each.read_text().splitlines()]
     assert [page["page"] for page in pages] == ["good", "forum", "a"]
+
+
+def test_blocks_are_what_stands_between_tags_that_are_not_inline() -> None:
+    found = blocks(MARKED)
+    assert text(MARKED, found).splitlines() == [
+        "Home | Inside",
+        "Café & Bar",
+        "漢字と仮名かな。",
+        "Second line",
+        "1",
+        "2 < 3",
+        "Imprint",
+    ]
+    assert [MARKED[start:end] for start, end in found[3:5]] == ["Second\n   line", "1"]
+    assert mark_gold.shown(MARKED)[1] == "1 h1.| Café & Bar"
+
+
+def test_blocks_in_a_row_make_one_span() -> None:
+    found = blocks(MARKED)
+    assert mark_gold.picked(found, "") == []
+    assert mark_gold.picked(found, "1,3-5") == [found[1], Span(found[3].start, found[5].end)]
+    everything = mark_gold.picked(found, "0-6")
+    assert text(MARKED, everything) == text(MARKED, found)
+
+
+def test_marks_are_made_and_read(data, tmp_path, capsys) -> None:
+    mark_gold.main(data / "crawl" / "own.warc", 0, "utf-8", "0", "", "en", "article")
+    marks = tmp_path / "marks.jsonl"
+    line = json.loads(capsys.readouterr().out)
+    assert HTML[slice(*line["body"][0])] == b"one two three four five six"
+    marks.write_text(json.dumps(line))
+    (page,) = marked(marks, data)
+    assert (page.data, page.language, page.kind) == (HTML, "en", "article")
+    assert page.score("one two three four five six").f1 == 1
+    marks.write_text(json.dumps(line | {"sha256": digest(b"another page")}))
+    assert not list(marked(marks, data))
+
+
+def test_a_text_may_have_the_heading_or_not(data, tmp_path) -> None:
+    marks = tmp_path / "marks.jsonl"
+    start = HTML.index(b"one")
+    where = {"file": "crawl/own.warc", "offset": 0, "sha256": digest(HTML), "charset": "utf-8"}
+    spans = {"heading": [[start, start + 7]], "body": [[start + 8, len(HTML) - 4]]}
+    marks.write_text(json.dumps(where | spans | {"language": "en", "kind": "article"}))
+    (page,) = marked(marks, data)
+    assert page.score("three four five six").f1 == page.score("one two three four five six").f1 == 1
+    assert 0 < page.score("two three four five six").f1 < 1
+
+
+def test_the_gold_holds_no_text() -> None:
+    gold = list(lines(extraction.MARKS))
+    assert len({(line["file"], line["offset"]) for line in gold}) == len(gold) == 61
+    for line in gold:
+        assert " ".join(line) == "file offset sha256 charset language kind heading body"
+        spans = [Span(*span) for span in line["body"]]
+        assert spans and all(span.start < span.end for span in spans)
+        assert all(one.end <= other.start for one, other in pairwise(spans))

@@ -12,6 +12,7 @@ PIECE = 1 << 20  # bytes asked of a file at once
 GZIP = b"\x1f\x8b\x08"  # how a gzip member begins
 _SMALLEST = 18  # bytes of a gzip member
 _LARGEST = 1 << 23  # bytes inflated at once
+_STEP = 16  # compressed bytes before the place where a member breaks that may be lost
 
 
 class Stream:
@@ -62,11 +63,12 @@ class Member:
             return data or self.read(size)
         while not (self._done or self.failure):
             compressed = self._inflater.unconsumed_tail or self._more()
+            before = self._inflater.copy()
             try:
                 data = self._inflater.decompress(compressed, size)
             except zlib.error:
                 self.failure = "corrupt"
-                break
+                return _until_error(before, compressed, size)
             if self._inflater.eof:
                 self._raw.drop(self._given - len(self._inflater.unused_data))
                 self._done = True
@@ -105,14 +107,20 @@ class Member:
         return self._raw.copy(0, self._given)
 
 
-def begins_member(data: bytes, content: bytes) -> bool:
-    """Whether `data` begins a gzip member whose content begins with `content`."""
-    if not data.startswith(GZIP):
-        return False
-    try:
-        return zlib.decompressobj(wbits=31).decompress(data, len(content)) == content
-    except zlib.error:
-        return False
+def first_bytes(data: bytes, size: int) -> bytes:
+    """The first bytes of the gzip member that `data` begins, `size` at most: as far as it can be inflated."""
+    return _until_error(zlib.decompressobj(wbits=31), data, size)
+
+
+def _until_error(inflater: "zlib._Decompress", data: bytes, size: int) -> bytes:
+    """What is inflated of the data before it turns out to be corrupt, `size` bytes at most."""
+    inflated = b""
+    with contextlib.suppress(zlib.error):
+        for at in range(0, len(data), _STEP):
+            inflated += inflater.decompress(data[at : at + _STEP], size - len(inflated))
+            if len(inflated) == size:
+                break
+    return inflated
 
 
 def from_position(file: IO[bytes], position: int) -> Stream:

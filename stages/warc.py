@@ -1,28 +1,41 @@
-"""Read WARC archives record by record, whatever state they are in.
+"""Read WARC and ARC archives record by record, whatever state they are in.
 
 One rule carries it: *a record ends where the next one begins*. Its Content-Length is believed when another
-record, or the end, follows the bytes that it counts; else the record runs to the next `WARC/1.x` line, or to
-the end of its gzip member. What cannot be read is a record with an `error`, and reading goes on behind it.
+record, or the end, follows the bytes that it counts; else the record runs to the next line that begins one
+(`WARC/1.x`, or an ARC's), or to the end of its gzip member. What cannot be read is a record with an `error`,
+and reading goes on behind it.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import dropwhile
 from typing import IO, NamedTuple
 
 from pipeline.errors import InputError
+from stages import arc
 from stages.response import parse_fields
-from stages.stream import GZIP, PIECE, Member, Stream, begins_member, from_position
+from stages.stream import GZIP, PIECE, Member, Stream, first_bytes, from_position
 
 ROWS = frozenset({"response", "conversion", "resource"})  # types of records that can hold a document
 _MAGIC = b"WARC/"
-_START = re.compile(rb"WARC/\d\.\d+[ \t\r]*\n")
-_NEXT = re.compile(rb"\n(?=WARC/\d\.\d+[ \t\r]*\n)")
+_START = re.compile(rb"WARC/\d\.\d+[ \t\r]*\n|" + arc.LINE)
+_NEXT = re.compile(rb"\n(?=" + _START.pattern + rb")")
 _BLANK_LINE = re.compile(rb"\n\r*\n")
 _NO_PADDING = re.compile(rb"[^\r\n\0]")
-_LOOK = 64  # bytes that show whether a record begins
+_LOOK = arc.LONGEST  # bytes that show whether a record begins
 _LONGEST_HEADER = 1 << 16
 _LIMIT = 1 << 26  # bytes of a block that are kept in memory
+
+
+class Place(NamedTuple):
+    """Where a record is: the one of this number in what begins at this byte."""
+
+    offset: int = 0
+    ordinal: int = 0
+
+
+START = Place()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +64,13 @@ class Record:
         """Where it is, in short: no two records of a file have the same."""
         return f"{self.offset}.{self.ordinal}" if self.ordinal else str(self.offset)
 
+    @property
+    def after(self) -> Place:
+        """Where the next record is."""
+        if self.length is None:
+            return Place(self.offset, self.ordinal + 1)
+        return Place(self.offset + self.length)
+
 
 class _Parsed(NamedTuple):
     headers: dict[str, str]
@@ -58,23 +78,44 @@ class _Parsed(NamedTuple):
     error: str = ""
 
 
-def read_records(file: IO[bytes], name: str, limit: int = _LIMIT) -> Iterator[Record]:
-    """Every record of a WARC file, plain or gzipped in one member or many, in order.
+def read_records(
+    file: IO[bytes], name: str, limit: int = _LIMIT, place: Place = START, broken: str = ""
+) -> Iterator[Record]:
+    """Every record of an archive, plain or gzipped in one member or many, in order, from a place on.
 
     `file` is seekable, `name` is for messages. A block of more than `limit` bytes is an error, and never in
-    memory as a whole. Raises InputError for a file without a single record.
+    memory as a whole. With `broken`, the record at `place` is not read, and has this error. Raises InputError
+    for a file without a single record.
     """
     raw = from_position(file, 0)
     raw.fill(len(GZIP))
-    found = False
-    for record in _members(file, raw, limit) if raw.buffer.startswith(GZIP) else _plain(raw, limit):
+    members = raw.buffer.startswith(GZIP)
+    found = place != START
+    if found:
+        raw = from_position(file, place.offset)
+    if broken:
+        raw, skipped = _passed(file, raw, place, members, broken)
+        yield skipped
+    records = _members(file, raw, limit) if members else _plain(raw, limit)
+    for record in dropwhile(lambda record: (record.offset, record.ordinal) < place, records):
         found = found or bool(record.headers)
         yield record
     if not found:
         raise InputError(
-            f"{name} is no WARC file: it has no record that begins with 'WARC/1.0'; name WARC or WET files, "
-            "plain or gzipped (an ARC file becomes one by: warcio recompress old.arc.gz new.warc.gz)"
+            f"{name} is no web archive: it has no record that begins as one of WARC or ARC does; "
+            "name WARC, WET or ARC files, plain or gzipped"
         )
+
+
+def _passed(file: IO[bytes], raw: Stream, place: Place, members: bool, error: str) -> tuple[Stream, Record]:
+    """The file from behind a place that must not be read: the next member, or line that begins a record."""
+    _skip_padding(raw)
+    offset = raw.position
+    if members:
+        raw = _next_member(file, offset + 1)
+    else:
+        _seek_record(raw)
+    return raw, Record(offset, None if place.ordinal else raw.position - offset, place.ordinal, error=error)
 
 
 def _plain(raw: Stream, limit: int) -> Iterator[Record]:
@@ -112,12 +153,13 @@ def _next_record(stream: Stream, limit: int, bounded: bool) -> _Parsed:
     In a `bounded` stream, a gzip member, the end is as sure a sign as another record.
     """
     stream.fill(_LOOK)
-    header = _search(stream, _BLANK_LINE, 0, _LONGEST_HEADER) if _START.match(stream.buffer) else -1
+    start = _START.match(stream.buffer)
+    ends = (b"\n",) if start and start["url"] else (b"\r\n\r\n", b"\n\n")  # of a block
+    headers, header = _header(stream, start) if start else ({}, -1)
     if header < 0:
         cut = stream.ended and _may_start(stream, 0) and len(stream.buffer) <= _LONGEST_HEADER
         _seek_record(stream)
         return _Parsed({}, error="truncated" if cut else "record")
-    headers = parse_fields(stream.copy(0, header).partition(b"\n")[2])
     kind, declared = headers.get("warc-type", "").lower(), headers.get("content-length", "")
     size = int(declared) if re.fullmatch("[0-9]{1,18}", declared) else -1
     believed = 0 <= size <= limit and _ends(stream, header + size)
@@ -133,8 +175,16 @@ def _next_record(stream: Stream, limit: int, bounded: bool) -> _Parsed:
     block = stream.copy(header, end) if kind in ROWS else b""
     stream.drop(end)
     if not believed:
-        block = block.removesuffix(b"\r\n\r\n" if block.endswith(b"\r\n\r\n") else b"\n\n")
+        block = block.removesuffix(next(filter(block.endswith, ends), b""))
     return _Parsed(headers, block, "" if kind else "record")
+
+
+def _header(stream: Stream, start: re.Match[bytes]) -> tuple[dict[str, str], int]:
+    """(fields of the record that starts here, bytes of its header; -1 where it has no end)."""
+    if start["url"]:
+        return arc.warc_fields(start), start.end()
+    size = _search(stream, _BLANK_LINE, 0, _LONGEST_HEADER)
+    return parse_fields(stream.copy(0, size).partition(b"\n")[2]) if size > 0 else {}, size
 
 
 def _ends(stream: Stream, at: int) -> bool:
@@ -144,7 +194,11 @@ def _ends(stream: Stream, at: int) -> bool:
 
 def _may_start(stream: Stream, at: int) -> bool:
     """Whether what is there of the buffer from `at` on, perhaps nothing, can begin a record."""
-    return _MAGIC.startswith(stream.copy(at, at + len(_MAGIC)))
+    if _MAGIC.startswith(stream.copy(at, at + len(_MAGIC))):
+        return True
+    there = stream.copy(at, at + _LOOK)
+    cut = stream.ended and len(there) < _LOOK
+    return bool(_START.match(there) or (cut and arc.BEGUN.fullmatch(there)))
 
 
 def _search(stream: Stream, pattern: re.Pattern[bytes], start: int, limit: int) -> int:
@@ -174,7 +228,8 @@ def _next_member(file: IO[bytes], position: int) -> Stream:
             raw.drop(len(raw.buffer) - (0 if raw.ended else len(GZIP)))
             continue
         raw.drop(at)
-        if begins_member(raw.copy(0, raw.fill(1 << 12)), _MAGIC):
+        first = first_bytes(raw.copy(0, raw.fill(1 << 13)), _LOOK)
+        if first.startswith(_MAGIC) or _START.match(first):
             break
         raw.drop(1)
     return raw

@@ -252,7 +252,7 @@ def test_validation_is_a_share_of_domains(tmp_path):
 
 def test_mistakes_are_named(tmp_path):
     (tmp_path / "notes.warc.gz").write_bytes(gzip.compress(b"no archive"))
-    with pytest.raises(InputError, match=r"notes\.warc\.gz is no WARC"):
+    with pytest.raises(InputError, match=r"notes\.warc\.gz is no web archive"):
         run(tmp_path, "warcs = 'notes.warc.gz'")
     with pytest.raises(InputError, match="missing"):
         run(tmp_path, "warcs = 'missing/*.warc.gz'")

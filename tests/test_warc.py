@@ -216,7 +216,7 @@ def test_a_record_without_a_type_or_an_end_of_its_header():
     "data", [b"", b"\n\n", b"just text", gzip.compress(b"text"), b"\x1f\x8b", bytes(100)]
 )
 def test_what_is_no_warc_is_refused_with_its_name(data):
-    with pytest.raises(InputError, match=r"test\.warc is no WARC file.*name WARC"):
+    with pytest.raises(InputError, match=r"test\.warc is no web archive.*name WARC"):
         read(data)
 
 

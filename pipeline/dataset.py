@@ -109,6 +109,16 @@ class Dataset:
         batches = (batch for path in paths for batch in shards.read_batches(path, schema=schema))
         return pa.concat_tables([schema.empty_table(), *batches])
 
+    def files(self, part: str) -> dict[str, str]:
+        """The files that tasks wrote beside their shards, by the shard's name: `<folder>/<part>/<name>…`."""
+        found = {}
+        for folder, manifest in zip(self.folders, self.manifests, strict=True):
+            for name, record in sorted(manifest.shards.items()):
+                for path in record["written"]:
+                    if path.startswith(f"{part}/"):
+                        found[name] = f"{folder}/{path}"
+        return found
+
     def side(self, name: str) -> bytes:
         """A file beside the shards, such as a model's card."""
         return storage.read_bytes(f"{self.folders[0]}/{name}")

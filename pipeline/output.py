@@ -1,9 +1,11 @@
 """What one task writes: tables, documents with their ledger, counts; committed together, the record last."""
 
+import contextlib
+import io
 import os
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -17,14 +19,33 @@ from pipeline.schema import REASON, estimated_tokens, ledger, text_size
 from pipeline.shards import GROUP_ROWS, ShardWriter
 
 
-class Output:
-    """The files of one task, under temporary names until `commit`."""
+class Onward(Protocol):
+    """Where documents flow that are not written."""
 
-    def __init__(self, folder: str, part: str, name: str, tick: Tick = lambda rows, size: None) -> None:
+    def open(self, schema: pa.Schema) -> None:
+        """Make ready for documents of `schema`."""
+
+    def push(self, documents: pa.Table) -> None:
+        """Take documents in."""
+
+
+class Output:
+    """The files of one task, under temporary names until `commit`; documents flow `onward`, if given."""
+
+    def __init__(
+        self,
+        folder: str,
+        part: str,
+        name: str,
+        tick: Tick = lambda rows, size: None,
+        onward: Onward | None = None,
+    ) -> None:
         self.folder, self.part, self.name, self.tick = folder, part, name, tick
+        self._onward = onward
         self.counts: Counts = {}
         self.read: Any = None  # what the task reads, for its record
-        self._writers: list[ShardWriter] = []
+        self._writers: list[ShardWriter | FileWriter] = []
+        self._files: dict[str, FileWriter] = {}
         self._documents: DocumentWriter | None = None
         self._sides: dict[str, bytes] = {}
 
@@ -36,9 +57,20 @@ class Output:
 
     def documents(self, schema: pa.Schema, keep: bool = True) -> "DocumentWriter":
         """A writer that parts documents from rejected ones; with `keep` false it writes the ledger only."""
-        kept = self.table(schema) if keep else None
-        self._documents = DocumentWriter(kept, self.table(ledger(schema), "rejected"), self.tick)
+        kept = self.table(schema) if keep and not self._onward else None
+        if self._onward:
+            self._onward.open(schema)
+        self._documents = DocumentWriter(
+            kept, self.table(ledger(schema), "rejected"), self.tick, self._onward
+        )
         return self._documents
+
+    def file(self, part: str, suffix: str) -> "FileWriter":
+        """The writer of `<folder>/<part>/<name><suffix>`, a file beside the shard; one for each `part`."""
+        if part not in self._files:
+            self._files[part] = FileWriter(f"{self.folder}/{part}/{self.name}{suffix}")
+            self._writers.append(self._files[part])
+        return self._files[part]
 
     def count(self, **counts: int) -> None:
         """Add to the counts in the task's record."""
@@ -63,8 +95,12 @@ class Output:
         counts = self.counts | (self._documents.counts() if self._documents else {})
         record = {"read": self.read, "written": written, "counts": counts}
         if self._documents:
-            record["content"] = self._documents.content()
+            record["content"] = self.content()
         storage.write_json(record_path(self.folder, self.part, self.name), record)
+
+    def content(self) -> str:
+        """A digest of the documents that were kept."""
+        return self._documents.content() if self._documents else ""
 
     def abandon(self) -> None:
         """Forget everything."""
@@ -72,11 +108,42 @@ class Output:
             writer.abandon()
 
 
+class FileWriter:
+    """Writes a file of bytes to a temporary name; the engine commits it when the task is whole."""
+
+    def __init__(self, path: str) -> None:
+        self.path, self.position = path, 0
+        self.partial = storage.temporary(path)
+        with storage.explained(path):
+            self._file = io.BufferedWriter(io.FileIO(self.partial, "w"))
+
+    def write(self, data: bytes) -> int:
+        """Add bytes; returns where they begin."""
+        start = self.position
+        with storage.explained(self.path):
+            self._file.write(data)
+        self.position += len(data)
+        return start
+
+    def close(self) -> None:
+        """All that was written is in the file, which still has its temporary name."""
+        with storage.explained(self.path):
+            self._file.close()
+
+    def abandon(self) -> None:
+        """Forget the file."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+        storage.discard(self.partial)
+
+
 class DocumentWriter:
     """Rows without a reason go to the shard, rows with one to the ledger; both are counted."""
 
-    def __init__(self, kept: ShardWriter | None, rejected: ShardWriter, tick: Tick) -> None:
-        self._kept, self._rejected, self._tick = kept, rejected, tick
+    def __init__(
+        self, kept: ShardWriter | None, rejected: ShardWriter, tick: Tick, onward: Onward | None = None
+    ) -> None:
+        self._kept, self._rejected, self._tick, self._onward = kept, rejected, tick, onward
         self._in, self._out = _Measure(), _Measure()
         self._reasons: Counter[str] = Counter()
         self._content = {name: xxhash.xxh3_128() for name in ("id", "text")}
@@ -98,6 +165,8 @@ class DocumentWriter:
             _digest(kept, name, digest)
         if self._kept is not None:
             self._kept.write(kept)
+        if self._onward is not None:
+            self._onward.push(kept)
         self._tick(table.num_rows, size)
         return kept
 

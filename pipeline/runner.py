@@ -20,10 +20,11 @@ from pipeline.errors import (
     bugs_named,
 )
 from pipeline.executors import Executor
+from pipeline.flow import Link
 from pipeline.manifest import Counts, Identity, Manifest, canonical, check_same, totals
 from pipeline.progress import Progress, Silent
 from pipeline.recipe import Recipe, Step, is_files
-from pipeline.stage import Job, Link, MapStage, Stage
+from pipeline.stage import Job, MapStage, Stage
 
 
 @dataclass(frozen=True)
@@ -105,15 +106,27 @@ class Run:
         if not _materialized(done):  # it was not then, and is to be now
             storage.remove_step(folder)
             identity.save(folder)
-        upstream = self._upstream(step)
-        first = upstream[0] if upstream else step
-        inputs = self._inputs(step) | ({"documents": self._inputs(first)["documents"]} if upstream else {})
-        links = tuple(self._link(each) for each in upstream)
-        job = Job(step.name, inputs, folder, self.executor, identity.digest, links, self.progress)
+        chain = [*self._upstream(step), step]
         with _failures_logged(step.name, folder):
-            step.stage.run(job)
-        for each in (*upstream, step):
+            self._run_chain(chain)
+        for each in chain:
             self._finish(each)
+
+    def _run_chain(self, chain: list[Step]) -> None:
+        """Run a step with the unmaterialized ones whose rows flow into it, first to last.
+
+        The first one runs if it is a source, which files flow from; else the last one, which reads a dataset.
+        """
+        first, last = chain[0], chain[-1]
+        step = first if _is_source(first.stage) else last
+        inputs = self._inputs(step)
+        if step is not first:
+            inputs |= {"documents": self._inputs(first)["documents"]}
+        upstream = tuple(self._link(each) for each in chain[:-1] if step is last)
+        downstream = tuple(self._link(each) for each in chain[1:] if step is first)
+        folder, digest = self._folder(step.name), self._identity(step).digest
+        job = Job(step.name, inputs, folder, self.executor, digest, upstream, downstream, self.progress)
+        step.stage.run(job)
 
     def _finish(self, step: Step) -> None:
         """Fold the task records into the manifest; it exists, so the step is done."""
@@ -166,7 +179,7 @@ class Run:
         names = step.inputs.get("documents", ())
         while len(names) == 1 and not self._writes_shards(before := self.recipe.steps[names[0]]):
             chain.insert(0, before)
-            names = before.inputs["documents"]
+            names = before.inputs.get("documents", ())
         return chain
 
     def _link(self, step: Step) -> Link:
@@ -193,7 +206,11 @@ class Run:
 
 def incremental(stage: Stage) -> bool:
     """Whether new files or shards need only tasks of their own: sources, map stages; others see the whole."""
-    return isinstance(stage, MapStage) or not stage.inputs
+    return isinstance(stage, MapStage) or _is_source(stage)
+
+
+def _is_source(stage: Stage) -> bool:
+    return not stage.inputs
 
 
 def planned_identity(step: Step, inputs: dict[str, list[str]]) -> Identity:

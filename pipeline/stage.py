@@ -12,13 +12,13 @@ from typing import Any, ClassVar, TypeVar
 
 import pyarrow as pa
 
-from pipeline import files, storage
+from pipeline import files, remote, storage
 from pipeline.dataset import Dataset
-from pipeline.errors import InputError, RecipeError, SchemaError, StaleRunError, TaskFailedError
+from pipeline.errors import InputError, StaleRunError, TaskFailedError
 from pipeline.executors import Executor, Tick
+from pipeline.flow import Flow, Link, after
 from pipeline.output import Output, record_path
 from pipeline.progress import Progress, Silent
-from pipeline.schema import REASON
 
 T = TypeVar("T")
 
@@ -76,30 +76,22 @@ class MapStage(Stage):
         """
         raise NotImplementedError
 
+    def save(self, documents: pa.Table, output: Output) -> pa.Table:
+        """For a stage that makes a file beside the shard (`output.file`): what `process` returned, once more.
+
+        Called batch by batch, in order, within the task. Returns the same rows, with what is to be known of
+        their places in that file.
+        """
+        return documents
+
     def run(self, job: "Job") -> None:
         """Process every shard of the input documents, each in a task of its own."""
         documents = job.inputs["documents"]
         links = (*job.upstream, Link(job.step, job.folder, self, job.inputs, job.identity))
-        schemas = [documents.schema]
-        for link in links:
-            schemas.append(after(link.step, link.stage, schemas[-1]))
-        job.map(
-            "shards",
-            partial(process_shard, links, schemas, documents),
-            _names(documents),
-            documents.contents,
-        )
-
-
-@dataclass(frozen=True)
-class Link:
-    """One map step in a chain of such that share a task."""
-
-    step: str
-    folder: str
-    stage: MapStage
-    inputs: Mapping[str, Dataset]
-    identity: str  # digest
+        schema = documents.schema
+        for link in links:  # what does not fit is refused before a task starts
+            schema = after(link.step, link.stage, schema)
+        job.map("shards", partial(process_shard, links, documents), _names(documents), documents.contents)
 
 
 @dataclass(frozen=True)
@@ -112,6 +104,7 @@ class Job:
     executor: Executor
     identity: str = ""  # digest
     upstream: tuple[Link, ...] = ()  # unmaterialized map steps whose rows flow into this one
+    downstream: tuple[Link, ...] = ()  # map steps into which those of this one, a source, flow
     progress: Progress = field(default_factory=Silent)
 
     def map(
@@ -128,12 +121,12 @@ class Job:
         """
         if reads is None:
             reads = {} if self.inputs else {name: _outside(path) for name, path in items.items()}
-        folders = (*(link.folder for link in self.upstream), self.folder)
+        folders = (self.folder, *(link.folder for link in (*self.upstream, *self.downstream)))
         done = set.intersection(*(set(storage.names(f"{at}/tasks/{part}", ".json")) for at in folders))
         self._refuse_other(part, done, items, reads)
         todo = {name: (name, item, reads.get(name)) for name, item in items.items() if name not in done}
         self.progress.start(self.step, part, len(items), len(items) - len(todo))
-        task = partial(run_task, fn, self.folder, part)
+        task = partial(run_task, fn, self.folder, part, self.downstream)
         try:
             for name, cost in self.executor.map(task, todo, self.progress.tick):
                 self.progress.done(name, cost)
@@ -160,91 +153,46 @@ class Job:
             )
         for name in sorted(done & set(reads)):
             record = storage.read_json(record_path(first, part, name))
-            if record["read"] != reads[name]:
+            if not _same_input(record["read"], reads[name]):
                 raise StaleRunError(f"{self.folder}: the input of {name} changed since it was read; {remedy}")
 
 
 def run_task(
-    fn: Callable[[Any, Output], None], folder: str, part: str, item: tuple[str, Any, Any], tick: Tick
+    fn: Callable[[Any, Output], None],
+    folder: str,
+    part: str,
+    downstream: Sequence[Link],
+    item: tuple[str, Any, Any],
+    tick: Tick,
 ) -> None:
-    """Run one task and commit what it wrote."""
+    """Run one task and commit what it wrote, and what became of it downstream."""
     name, value, read = item
-    output = Output(folder, part, name, tick)
-    output.read = read
+    flow = Flow(downstream, [Output(link.folder, part, name) for link in downstream])
+    output = Output(folder, part, name, tick, flow if downstream else None)
     try:
+        output.read = _outside(value, ask=True) if _is_unasked(read) else read
         fn(value, output)
         output.commit()
+        if downstream:
+            flow.settle(output.content())
+            flow.outputs[-1].commit()
     except BaseException:
         output.abandon()
+        flow.abandon()
         raise
 
 
-def process_shard(
-    links: tuple[Link, ...], schemas: Sequence[pa.Schema], documents: Dataset, name: str, output: Output
-) -> None:
-    """Send the batches of one shard through a chain of map stages; every link has its ledger and record."""
-    *earlier, last = links
-    outputs = [Output(link.folder, output.part, output.name) for link in earlier] + [output]
-    outputs[0].read = documents.contents[name]
+def process_shard(links: Sequence[Link], documents: Dataset, name: str, output: Output) -> None:
+    """Send the batches of one shard through a chain of map stages."""
+    flow = Flow(links, [*(Output(link.folder, output.part, name) for link in links[:-1]), output])
     try:
-        writers = [
-            each.documents(schema, keep=link is last)
-            for link, each, schema in zip(links, outputs, schemas[1:], strict=True)
-        ]
-        loaded = _loaded(links)
+        flow.open(documents.schema)
         for batch in documents.batches(name):
-            rows = batch
-            for link, load, schema, writer in zip(links, loaded, schemas[1:], writers, strict=True):
-                rows = writer.write(_checked(link, rows, link.stage.process(rows, load), schema))
-        for each, following, writer in zip(outputs, outputs[1:], writers, strict=False):
-            following.read = writer.content()
-            each.commit()
-    finally:
-        for each in outputs[:-1]:
-            each.abandon()
-
-
-_cache: dict[tuple[str, str], Any] = {}  # what the links of the current task have loaded in this worker
-
-
-def _loaded(links: tuple[Link, ...]) -> list[Any]:
-    """What each link has loaded: once in a worker, and given up with the first task of another step."""
-    keys = [(link.folder, link.identity) for link in links]
-    for old in [key for key in _cache if key not in keys]:
-        del _cache[old]
-    for key, link in zip(keys, links, strict=True):
-        if key not in _cache:
-            _cache[key] = link.stage.load(link.step, link.inputs)
-    return [_cache[key] for key in keys]
-
-
-def after(step: str, stage: MapStage, before: pa.Schema) -> pa.Schema:
-    """The columns of the documents after a stage."""
-    adds = stage.adds()
-    if clash := (set(before.names) & set(adds.names)) - stage.replaces:
-        raise RecipeError(
-            f"step '{step}': the documents already have a column '{min(clash)}', and this step would add it; "
-            "leave one of the two steps out, or name its column differently"
-        )
-    kept = [f for f in before if f.name not in stage.drops]
-    return pa.schema([*kept, *(f for f in adds if f.name not in before.names)])
-
-
-def _checked(link: Link, before: pa.Table, result: pa.Table, schema: pa.Schema) -> pa.Table:
-    """`result` in the order of `schema`, plus the reason; same documents as before or SchemaError."""
-    names = set(result.column_names)
-    what = f"step '{link.step}': {type(link.stage).__name__}.process"
-    if missing := set(schema.names) - names:
-        raise SchemaError(f"{what} returned no column '{min(missing)}'")
-    if extra := names - set(schema.names) - {REASON} - link.stage.drops:
-        raise SchemaError(f"{what} returned a column '{min(extra)}' that it does not declare in adds()")
-    if not result["id"].equals(before["id"]):
-        raise SchemaError(f"{what} moved, split or dropped rows: {before.num_rows} in, {result.num_rows} out")
-    try:
-        kept = result.select(schema.names).cast(schema)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise SchemaError(f"{what} returned other types than it declares in adds(): {error}") from error
-    return kept.append_column(REASON, result[REASON]) if REASON in names else kept
+            flow.push(batch)
+        flow.settle(documents.contents[name])
+    except BaseException:
+        flow.abandon()
+        raise
 
 
 def _names(documents: Dataset) -> dict[str, str]:
@@ -253,6 +201,19 @@ def _names(documents: Dataset) -> dict[str, str]:
     return {name: name for name in documents.shards}
 
 
-def _outside(path: Any) -> list[str | int]:
-    """A file from outside is known by its name and size."""
-    return [path.rsplit("/", 1)[-1], storage.size(path)]
+def _outside(path: Any, ask: bool = False) -> list[str | int | None]:
+    """A file from outside is known by its name and size.
+
+    The size of one behind a network is None until its task asks for it: a crawl has 90,000 of them.
+    """
+    known = ask or not remote.is_remote(path)
+    return [files.basename(path), storage.size(path) if known else None]
+
+
+def _is_unasked(read: Any) -> bool:
+    return isinstance(read, list) and read[-1] is None
+
+
+def _same_input(read: Any, now: Any) -> bool:
+    """Whether a task read what is there now, as far as that is known without asking."""
+    return bool(read[:-1] == now[:-1] if _is_unasked(now) else read == now)

@@ -91,7 +91,7 @@ def test_only_a_row_wise_step_with_one_row_wise_reader_may_flow_on():
     with pytest.raises(RecipeError, match=r"exactly one other row-wise step.*readers: total"):
         read(GOOD.replace('documents = "half"', 'documents = "half"\nmaterialize = false'))
     with pytest.raises(RecipeError, match="does not work row by row"):
-        read(GOOD.replace('source = "other"', 'source = "other"\nmaterialize = false'))
+        read(GOOD.replace('stage = "total"', 'stage = "total"\nmaterialize = false'))
 
 
 def test_to_and_redo_name_steps(tmp_path):

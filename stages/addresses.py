@@ -1,16 +1,19 @@
 """Records read again by their address: file, offset, length, and the place in a member that holds several."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from io import BytesIO
+from itertools import takewhile
 from typing import IO, NamedTuple
 
 from pipeline.errors import InputError
 from pipeline.storage import open_input, read_range
-from stages.warc import Record, read_records
+from stages import arc
+from stages.warc import Place, Record, read_records
 
 GAP = {"local": 1 << 16, "remote": 1 << 20}  # bytes between two records that cost less than another read
 LONGEST = 1 << 24  # bytes of a read that takes several records
-_AFTER = 64  # bytes behind a record: the reader tells by them that it ends there
+_AFTER = arc.LONGEST  # bytes behind a record: the reader tells by them that it ends there
 
 
 class Address(NamedTuple):
@@ -58,18 +61,17 @@ def _together(first: Address, last: Address, address: Address) -> bool:
 
 def _begins(data: bytes, name: str) -> Record | None:
     """The record that the bytes begin with."""
-    try:
+    with suppress(InputError):  # no record at all: the file is another one now
         record = next(read_records(BytesIO(data), name), None)
-    except InputError:  # no record at all: the file is another one now
-        return None
-    return record if record and record.headers else None
+        return record if record and record.headers else None
+    return None
 
 
 def _of_member(addresses: Sequence[Address]) -> Iterator[Record | None]:
     """Records of the one member that all the addresses are in, inflated once."""
-    path, offset = addresses[0].path, addresses[0].offset
-    with open_input(path) as file:
-        records = _until_next_member(_Tail(file, offset), path)
+    first = addresses[0]
+    with open_input(first.path) as file:
+        records = _from_place(file, first)
         record = next(records, None)
         for address in addresses:
             while record is not None and record.ordinal < address.ordinal:
@@ -77,24 +79,8 @@ def _of_member(addresses: Sequence[Address]) -> Iterator[Record | None]:
             yield record if record is not None and record.ordinal == address.ordinal else None
 
 
-def _until_next_member(file: "_Tail", name: str) -> Iterator[Record]:
-    try:
-        for record in read_records(file, name):  # type: ignore[arg-type]
-            if record.offset or not record.headers:
-                return
-            yield record
-    except InputError:
-        return
-
-
-class _Tail:
-    """A file from a position on, as far as a reader of records needs it."""
-
-    def __init__(self, file: IO[bytes], start: int) -> None:
-        self._file, self._start = file, start
-
-    def seek(self, position: int) -> int:
-        return self._file.seek(self._start + position) - self._start
-
-    def read(self, size: int = -1) -> bytes:
-        return self._file.read(size)
+def _from_place(file: IO[bytes], address: Address) -> Iterator[Record]:
+    """The record at an address, and what follows in the same member."""
+    records = read_records(file, address.path, place=Place(address.offset, address.ordinal))
+    with suppress(InputError):  # no record at all: the file is another one now
+        yield from takewhile(lambda record: record.offset == address.offset and record.headers, records)

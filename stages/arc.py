@@ -25,6 +25,7 @@ def warc_fields(line: re.Match[bytes]) -> dict[str, str]:
         "warc-date": date[:14],
         "content-type": "application/http" if scheme in ("http", "https") else kind,
         "content-length": length,
+        "warc-identified-payload-type": kind,
     }
 
 

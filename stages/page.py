@@ -33,14 +33,14 @@ def read_page(record: Record, engine: str, max_replaced: float = 1.0) -> Page:
     if scheme and scheme[1].lower() not in _WEB:
         return Page(reason=f"scheme:{scheme[1].lower()}")
     answer = fetched(record)
-    if answer.status != 200:
-        return Page(reason=f"http:{answer.status or 'none'}")
+    if answer.status not in (200, None):
+        return Page(reason=f"http:{answer.status}")
     if not answer.body or answer.body.isspace():
-        return Page(reason="empty")
+        return Page(reason="empty" if answer.status else "http:none")
     declared = answer.headers.get("content-type", "")
     kind = PLAIN if record.type == "conversion" else media_type(declared, answer.body)
     if kind not in HTML and kind != PLAIN:
-        return Page(reason=f"type:{kind}")
+        return Page(reason=f"type:{kind}" if answer.status else "http:none")
     if len(answer.body) > MAX_BYTES:
         return Page(reason="error:too_large")
     html = decode(answer.body, declared)
@@ -54,7 +54,7 @@ def read_page(record: Record, engine: str, max_replaced: float = 1.0) -> Page:
             return page._replace(reason=f"error:{problem}")
         try:
             text = ENGINES[engine](html.data)
-        except ImportError:  # an engine that is not installed is no fault of the page
+        except (ImportError, MemoryError):  # an engine that is not installed is no fault of the page
             raise
         except Exception:  # whatever a parser makes of the web, it costs this page and no other
             return page._replace(engine=engine, reason="error:engine")
@@ -63,8 +63,14 @@ def read_page(record: Record, engine: str, max_replaced: float = 1.0) -> Page:
 
 
 def fetched(record: Record) -> Response:
-    """What was fetched: the block itself, but for a response by HTTP."""
+    """What was fetched: the block itself, but for a response by HTTP.
+
+    Where HTTP names no type, that which the archive names stands for it.
+    """
     kind = record.headers.get("content-type", "application/http")
-    if record.type == "response" and kind.lower().startswith("application/http"):
-        return parse_response(record.block, MAX_BYTES)
-    return Response(200, record.headers, record.block)
+    if record.type != "response" or not kind.lower().startswith("application/http"):
+        return Response(200, record.headers, record.block)
+    answer = parse_response(record.block, MAX_BYTES)
+    if identified := record.headers.get("warc-identified-payload-type"):
+        answer.headers.setdefault("content-type", identified)
+    return answer

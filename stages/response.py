@@ -9,11 +9,15 @@ from typing import Any, NamedTuple
 
 from fastwarc.stream_io import BrotliReader, ZstdReader
 
+from stages.stream import GZIP, until_error
+
 _STATUS = re.compile(rb"[A-Za-z]+(?:/\d+(?:\.\d+)?)?[ \t]+(\d{3})\b")
-_BLANK_LINE = re.compile(rb"\A\r?\n|\n\r?\n")
+_FIELD = re.compile(rb"(?:[^\n]*\n)?[\w!#$%&'*+.^`|~-]{1,100}:")  # in the first line, or the second
+_BLANK_LINE = re.compile(rb"\n\r?\n")
 _LONGEST_HEADER = 1 << 16
 _CHUNK = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\n]{0,1000})?\r?\n")
 _LINE_END = re.compile(rb"\r?\n")
+_SURE = 64  # bytes of deflate without an error are no coincidence
 
 
 class Response(NamedTuple):
@@ -25,16 +29,23 @@ class Response(NamedTuple):
 
 
 def parse_response(block: bytes, limit: int) -> Response:
-    """Take apart the block of a response record; of a compressed body, about `limit` bytes are inflated."""
+    """Take apart the block of a response record; of a compressed body, about `limit` bytes are inflated.
+
+    A block that begins neither with a status line nor with a header field is a body, and nothing else.
+    """
+    block = block.lstrip(b"\r\n")
+    status = _STATUS.match(block)
+    if not (status or _FIELD.match(block)):
+        return Response(None, {}, block)
     end = _BLANK_LINE.search(block, 0, _LONGEST_HEADER)
     head, body = (block[: end.end()], block[end.end() :]) if end else (block[:_LONGEST_HEADER], b"")
-    status = _STATUS.match(head)
     headers = parse_fields(head.partition(b"\n")[2] if status else head)
-    if "chunked" in headers.get("transfer-encoding", "").lower():
-        body = unchunked(body)
+    body = unchunked(body, "chunked" in headers.get("transfer-encoding", "").lower())
     for coding in reversed(headers.get("content-encoding", "").lower().split(",")):
         if decode := _DECODERS.get(coding.strip()):
             body = decode(body, limit)
+    if body.startswith(GZIP) and "html" in headers.get("content-type", "").lower():
+        body = _inflated(body, limit)  # the header that said so is gone
     return Response(int(status[1]) if status else None, headers, body)
 
 
@@ -63,31 +74,52 @@ def parse_fields(data: bytes) -> dict[str, str]:
     return fields
 
 
-def unchunked(body: bytes) -> bytes:
-    """The body of a chunked message, up to where it breaks off; as it is, if it is not chunked after all."""
+def unchunked(body: bytes, declared: bool = True) -> bytes:
+    """The body of a chunked message, up to where it breaks off; as it is, if it is not chunked after all.
+
+    If chunks are not `declared`, there must be all of them, down to the one that ends the body.
+    """
     pieces: list[bytes] = []
-    at = 0
+    at = size = 0
     while chunk := _CHUNK.match(body, at):
         size = int(chunk[1], 16)
-        pieces.append(body[chunk.end() : chunk.end() + size])
-        line_end = _LINE_END.match(body, chunk.end() + size)
+        at = chunk.end() + size
+        line_end = _LINE_END.match(body, at)
+        if not (line_end or pieces or at >= len(body)):
+            return body  # a number, by chance
+        pieces.append(body[chunk.end() : at])
         if size == 0 or not line_end:
             break
         at = line_end.end()
-    return b"".join(pieces) if pieces else body
+    whole = len(pieces) > 1 and not pieces[-1] and not size
+    return b"".join(pieces) if whole or (declared and pieces) else body
 
 
 def _inflated(body: bytes, limit: int) -> bytes:
-    """Gzip, or deflate with or without its wrapper: servers mix up the names. As it is, if it is neither."""
-    for wbits in (47, -15):
-        inflater = zlib.decompressobj(wbits)
+    """Gzip, or deflate with or without its wrapper: servers mix up the names. As it is, if it is neither.
+
+    Of what is corrupt, as much as there is before that shows.
+    """
+    pieces: list[bytes] = []
+    rest = body
+    while rest and (rest.startswith(GZIP) or not pieces) and sum(map(len, pieces)) <= limit:
+        inflater = zlib.decompressobj(47)
         try:
-            data = inflater.decompress(body, limit + 1)
+            pieces.append(inflater.decompress(rest, limit + 1))
         except zlib.error:
-            continue
-        if wbits > 0 or inflater.eof:
-            return data
-    return body
+            pieces.append(until_error(zlib.decompressobj(47), rest, limit + 1))
+        rest = inflater.unused_data
+    return b"".join(pieces) or _raw_deflated(body, limit) or body
+
+
+def _raw_deflated(body: bytes, limit: int) -> bytes:
+    """Deflate without a wrapper; nothing, if it is not that: few other bytes get far without an error."""
+    inflater = zlib.decompressobj(-15)
+    try:
+        data = inflater.decompress(body, limit + 1)
+    except zlib.error:
+        return b""
+    return data if inflater.eof or len(body) > _SURE else b""
 
 
 def _read_by(reader: Callable[[BytesIO], Any], body: bytes, limit: int) -> bytes:

@@ -68,7 +68,7 @@ class Member:
                 data = self._inflater.decompress(compressed, size)
             except zlib.error:
                 self.failure = "corrupt"
-                return _until_error(before, compressed, size)
+                return until_error(before, compressed, size)
             if self._inflater.eof:
                 self._raw.drop(self._given - len(self._inflater.unused_data))
                 self._done = True
@@ -109,10 +109,10 @@ class Member:
 
 def first_bytes(data: bytes, size: int) -> bytes:
     """The first bytes of the gzip member that `data` begins, `size` at most: as far as it can be inflated."""
-    return _until_error(zlib.decompressobj(wbits=31), data, size)
+    return until_error(zlib.decompressobj(wbits=31), data, size)
 
 
-def _until_error(inflater: "zlib._Decompress", data: bytes, size: int) -> bytes:
+def until_error(inflater: "zlib._Decompress", data: bytes, size: int) -> bytes:
     """What is inflated of the data before it turns out to be corrupt, `size` bytes at most."""
     inflated = b""
     with contextlib.suppress(zlib.error):

@@ -357,3 +357,18 @@ def test_dates(date, iso):
 def test_fields_are_checked_when_made():
     with pytest.raises(ValueError, match="validation"):
         Extract(warcs=("x",), validation=-1)
+
+
+def test_a_page_without_a_status_or_a_type_is_read_if_it_is_one():
+    def outcome(block: bytes, **fields: str) -> str | None:
+        headers = {"warc-type": "response", "content-type": "application/http"} | fields
+        page = read_page(Record(0, 1, 0, headers, block), "resiliparse")
+        return page.text or page.reason
+
+    assert outcome(b"Content-Type: text/html\r\n\r\n<p>A page.</p>") == "A page."
+    assert outcome(b"<html><body><p>A page.</p>\n\n</body></html>") == "A page."
+    assert outcome(b"HTTP/1.1 abc\r\n\r\nWords.") == "http:none"
+    assert outcome(b"") == "http:none"
+    identified = {"warc-identified-payload-type": "text/plain"}
+    assert outcome(b"HTTP/1.1 200 OK\r\nServer: x\r\n\r\nWords.", **identified) == "Words."
+    assert outcome(b"HTTP/1.1 200 OK\r\nServer: x\r\n\r\nWords.") == "type:none"

@@ -5,9 +5,7 @@ import io
 import itertools
 import zlib
 
-import brotli
 import pytest
-import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from warcio.archiveiterator import ArchiveIterator
@@ -15,7 +13,7 @@ from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
 from pipeline.errors import InputError
-from stages.response import parse_fields, parse_response, unchunked
+from stages.response import parse_response
 from stages.warc import ROWS, Record, read_records
 
 PAGE = "<html><body><p>{}. 今日は。 Grüße</p></body></html>"
@@ -243,83 +241,3 @@ def test_no_damage_raises_or_loses_bytes(data):
     assert list(read_records(Dribble(bytes(archive)), "test.warc")) == records
     for before, after in itertools.pairwise(records):
         assert before.length is None or before.offset + before.length <= after.offset
-
-
-# What is in a block: HTTP.
-
-
-@pytest.mark.parametrize(
-    ("coding", "encode"),
-    [
-        ("gzip", gzip.compress),
-        ("x-gzip", gzip.compress),
-        ("deflate", zlib.compress),
-        ("deflate", lambda body: zlib.compress(body)[2:-4]),
-        ("br", brotli.compress),
-        ("zstd", zstandard.compress),
-        ("gzip, br", lambda body: brotli.compress(gzip.compress(body))),
-        ("identity", bytes),
-        ("gzip", bytes),  # a header that lies
-        ("br", bytes),
-        ("unknown", bytes),
-    ],
-)
-@pytest.mark.parametrize("chunked", [True, False])
-def test_bodies_are_decoded(coding, encode, chunked):
-    body = encode(TEXTS[2])
-    fields = f"Content-Encoding: {coding}\r\n"
-    if chunked:
-        fields += "Transfer-Encoding: chunked\r\n"
-        pieces = [body[at : at + 1000] for at in range(0, len(body), 1000)]
-        body = b"".join(b"%x;a=b\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
-    block = f"HTTP/1.1 200 OK\r\n{fields}\r\n".encode() + body
-    assert parse_response(block, 1 << 20).body == TEXTS[2]
-
-
-@pytest.mark.parametrize("pack", [gzip.compress, brotli.compress, zstandard.compress])
-def test_a_compression_bomb_is_not_inflated(pack):
-    coding = {gzip.compress: b"gzip", brotli.compress: b"br", zstandard.compress: b"zstd"}[pack]
-    block = b"HTTP/1.1 200 OK\r\nContent-Encoding: " + coding + b"\r\n\r\n" + pack(bytes(1 << 26))
-    assert 1 << 20 < len(parse_response(block, 1 << 20).body) < 1 << 21
-
-
-def test_chunks_that_break_off_or_are_none():
-    assert unchunked(b"5\r\nhello\r\n5\r\nwor") == b"hellowor"
-    assert unchunked(b"5\r\nhello\r\nnonsense") == b"hello"
-    assert unchunked(b"<html>not chunked") == b"<html>not chunked"
-    assert unchunked(b"") == b""
-
-
-@pytest.mark.parametrize(
-    ("head", "status"),
-    [
-        (b"HTTP/1.1 404 Not Found", 404),
-        (b"HTTP/1.0 200", 200),
-        (b"HTTP/2 200 ", 200),
-        (b"ICY 200 OK", 200),
-        (b"HTTP/1.1 OK", None),
-        (b"Date: today", None),
-        (b"\xff\xfe", None),
-        (b"", None),
-    ],
-)
-def test_status_lines(head, status):
-    answer = parse_response(head + b"\r\nContent-Type: text/html\r\n\r\nbody", 100)
-    assert answer.status == status
-    if head:
-        assert answer.headers["content-type"] == "text/html" and answer.body == b"body"
-
-
-def test_header_fields_that_are_none():
-    data = b"A: 1\r\nno colon\r\n folded\r\nB: 2\r\n more\r\nb: again\r\nX-\xc3\xa9: \xc3\xa9\r\n:empty\r\n"
-    assert parse_fields(data) == {"a": "1", "b": "2 more", "x-é": "é"}
-    assert parse_fields(b"A: \xff") == {"a": "ÿ"}
-
-
-ENCODED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Encoding: br, gzip\r\n\r\n"
-
-
-@given(st.binary(max_size=300))
-def test_any_block_can_be_parsed(block):
-    parse_response(block, 100)
-    parse_response(ENCODED + block, 100)

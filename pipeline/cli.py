@@ -15,6 +15,7 @@ from pipeline.executors import Executor, Inline, Processes
 from pipeline.inspection import RunFolder
 from pipeline.progress import Bars, Lines
 from pipeline.recipe import Recipe, load
+from pipeline.remote_settings import used
 from pipeline.runner import Run, check_files
 from stages import STAGES
 
@@ -109,7 +110,8 @@ def why(
 def check(recipe: RecipePath) -> None:
     """Read a recipe and say what is wrong with it, without running anything."""
     asked = load(recipe, STAGES)
-    check_files(asked)
+    with used(asked.network):
+        check_files(asked)
     console.print(tables.rows(f"{asked.name}: {len(asked.steps)} steps, all well", plan(asked)))
 
 

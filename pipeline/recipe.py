@@ -13,19 +13,20 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from pipeline import files, storage
-from pipeline.errors import RecipeError, nearest
+from pipeline.errors import InputError, RecipeError, nearest
+from pipeline.remote_settings import Network
 from pipeline.stage import MapStage, Stage
 
 Stages = Mapping[str, type[Stage]]
 _FINITE = ConfigDict(allow_inf_nan=False)  # an identity is JSON, which has no other numbers
-_TOP = {"seed", "error_limit", "workers", "steps"}
+_TOP = {"seed", "error_limit", "workers", "network", "steps"}
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Recipe:
     steps: Mapping[str, Step]
     workers: int | None  # None: one for each core
     error_limit: float  # share of a step's rows that may be rejected with an `error:` reason
+    network: Network = field(default_factory=Network)  # of no influence on results
 
     def readers(self, name: str) -> list[str]:
         """The steps that read `name`, directly or not, in order."""
@@ -106,10 +108,25 @@ def parse(data: bytes, name: str, folder: str, stages: Stages) -> Recipe:
     steps = {
         key: _step(key, table, {"seed": seed, "folder": folder}, stages) for key, table in tables.items()
     }
-    recipe = Recipe(name, text, _ordered(steps), workers, limit)
+    network = _network(body.get("network", {}), folder)
+    recipe = Recipe(name, text, _ordered(steps), workers, limit, network)
     for step in recipe.steps.values():
         _check_wiring(recipe, step)
     return recipe
+
+
+def _network(table: Any, folder: str) -> Network:
+    """The [network] table."""
+    where, hints = "[network]", get_type_hints(Network)
+    values = {}
+    for key, raw in _typed("the recipe's", "network", table, dict[str, Any]).items():
+        if key not in hints:
+            raise RecipeError(f"{where}: unknown field '{key}'; {nearest(key, hints)}")
+        values[key] = _typed(where, key, raw, hints[key])
+    if values.get("cache"):
+        values["cache"] = os.path.join(folder, os.path.expanduser(values["cache"]))
+    with _blamed(where):
+        return Network(**values)
 
 
 def _step(name: str, table: dict[str, Any], given: Mapping[str, Any], stages: Stages) -> Step:
@@ -153,7 +170,7 @@ def _stage(where: str, cls: type[Stage], table: dict[str, Any], given: Mapping[s
         value = [raw] if marked and isinstance(raw, str) else raw
         values[key] = _typed(where, key, _tuples(value), hints[key])
         if marked:
-            values[key] = tuple(_located(path, given["folder"]) for path in values[key])
+            values[key] = tuple(_located(where, key, path, given["folder"]) for path in values[key])
     if "seed" in known:
         values.setdefault("seed", given["seed"])
     for key, f in known.items():
@@ -178,8 +195,11 @@ def is_files(hint: Any, mark: str | None = None) -> bool:
     return any(m in marks for m in getattr(hint, "__metadata__", ()) if isinstance(m, str))
 
 
-def _located(path: str, folder: str) -> str:
-    return path if "://" in path else os.path.normpath(os.path.join(folder, os.path.expanduser(path)))
+def _located(where: str, key: str, pattern: str, folder: str) -> str:
+    try:
+        return files.located(pattern, folder)
+    except InputError as error:
+        raise RecipeError(f"{where} {key}: {error}") from error
 
 
 def _tuples(value: Any) -> Any:

@@ -24,6 +24,7 @@ from pipeline.flow import Link
 from pipeline.manifest import Counts, Identity, Manifest, canonical, check_same, totals
 from pipeline.progress import Progress, Silent
 from pipeline.recipe import Recipe, Step, is_files
+from pipeline.remote_settings import used
 from pipeline.stage import Job, MapStage, Stage
 
 
@@ -41,20 +42,21 @@ class Run:
         """Make every step, or `to` and those it needs; first delete `redo` and all that read it."""
         wanted = self._wanted(to)
         doomed = [] if redo is None else [self.recipe.step(redo).name, *self.recipe.readers(redo)]
-        check_files(self.recipe)
-        with storage.locked(self.folder):
-            storage.sweep(self.folder)
-            self._refuse_other_recipe(doomed)
-            if doomed:
-                self._delete(doomed)
-            storage.write_bytes(f"{self.folder}/recipe.toml", self.recipe.text.encode())
-            try:
-                with self.progress:
-                    for name in wanted:
-                        self._run_step(self.recipe.steps[name])
-            finally:
-                self.executor.close()
+        with used(self.recipe.network, self.folder):
+            check_files(self.recipe)
+            with storage.locked(self.folder):
                 storage.sweep(self.folder)
+                self._refuse_other_recipe(doomed)
+                if doomed:
+                    self._delete(doomed)
+                storage.write_bytes(f"{self.folder}/recipe.toml", self.recipe.text.encode())
+                try:
+                    with self.progress:
+                        for name in wanted:
+                            self._run_step(self.recipe.steps[name])
+                finally:
+                    self.executor.close()
+                    storage.sweep(self.folder)
 
     def _wanted(self, to: str | None) -> list[str]:
         if to is None:

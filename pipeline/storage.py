@@ -1,7 +1,7 @@
 """Where bytes live: the one module that opens, lists, commits and deletes files.
 
-Every path is a string, so that an object store can be added here without touching a stage. A file is
-committed by writing a temporary name and renaming it: it is there whole, or it is not there.
+Every path is a string. Input files may be addresses (https://, s3://, gs://), see `remote`. A
+file is committed by writing a temporary name and renaming it: it is there whole, or it is not there.
 """
 
 import contextlib
@@ -19,6 +19,7 @@ from typing import IO, Any
 
 import xxhash
 
+from pipeline import remote
 from pipeline.errors import InputError, StaleRunError, StorageError
 
 PARTIAL = ".partial"
@@ -47,7 +48,9 @@ def explained(path: str) -> Iterator[None]:
 
 
 def open_input(path: str) -> IO[bytes]:
-    """Open an input file for streaming, as a binary file object."""
+    """Open an input file for streaming, as a seekable binary file object."""
+    if remote.is_remote(path):
+        return remote.open_stream(path)
     try:
         return open(path, "rb", buffering=1 << 20)
     except OSError as error:
@@ -61,7 +64,9 @@ def read_bytes(path: str) -> bytes:
 
 
 def read_range(path: str, offset: int, length: int) -> bytes:
-    """`length` bytes from `offset` on; fewer at the end of the file."""
+    """`length` bytes of an input file from `offset` on; fewer where it ends."""
+    if remote.is_remote(path):
+        return remote.read_range(path, offset, length)
     with open_input(path) as file:
         file.seek(offset)
         return file.read(length)
@@ -86,7 +91,9 @@ def exists(path: str) -> bool:
 
 
 def size(path: str) -> int:
-    """Bytes in the file."""
+    """Bytes in the file; of an address, without reading it."""
+    if remote.is_remote(path):
+        return remote.size(path)
     return os.stat(path).st_size
 
 

@@ -1,22 +1,19 @@
 """Where tasks run: in this process, or in worker processes that may die without taking the step along."""
 
 import contextlib
-import multiprocessing
-import os
 import pickle
 import resource
-import signal
 import socket
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
 from pipeline.errors import TaskFailedError, WinnowError, bugs_named
+from pipeline.spawn import CONTEXT, spawn
+from pipeline.supervise import cpu_seconds, peak_bytes
 
 Tick = Callable[[int, int], None]  # rows and bytes done since the last call
 Task = Callable[[Any, Tick], None]
@@ -28,8 +25,8 @@ class Cost:
     """What a task took; it goes into the log, never into a result."""
 
     seconds: float
-    cpu_seconds: float  # of the process since its last task; the first pays for its start, imports included
-    peak_bytes: int  # of the worker process so far
+    cpu_seconds: float  # of worker and child since its last task; the first pays for the start, with imports
+    peak_bytes: int  # of the worker process so far, plus that of its child
     host: str
 
 
@@ -59,7 +56,7 @@ class Inline:
         """See Executor."""
         for name, item in items.items():
             with bugs_named(f"task {name}"):
-                cost = _measured(task, item, tick, time.process_time())
+                cost = _measured(task, item, tick, cpu_seconds())
             yield name, cost
 
     def close(self) -> None:
@@ -125,12 +122,8 @@ class _Worker:
     """One spawned process and the pipe to it."""
 
     def __init__(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.pipe, theirs = context.Pipe()
-        os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by what it imports before it gets to `_work`
-        self.process = context.Process(target=_work, args=(theirs,), daemon=True)
-        with _deaf_to_interrupts():
-            self.process.start()
+        self.pipe, theirs = CONTEXT.Pipe()
+        self.process = spawn(_work, theirs)
         theirs.close()  # so that its death closes the pipe
         self.name: str | None = None
 
@@ -151,20 +144,8 @@ class _Worker:
         return message
 
 
-@contextlib.contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """What starts in here never sees Ctrl-C: this process does, and ends the others."""
-    resource_tracker.ensure_running()  # the first start would unblock the signal
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def _work(pipe: Connection) -> None:
     """A worker's life: take a task, run it, answer; until the other end is gone."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     import pyarrow as pa
 
     pa.set_cpu_count(1)  # one core a worker: the workers are the parallelism
@@ -188,19 +169,11 @@ def _work(pipe: Connection) -> None:
                 pipe.send(error)
 
 
-def _end_with_parent() -> None:
-    """Never outlive the run: a task that went on would commit beside those of the next run."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
 def _measured(task: Task, item: Any, tick: Tick, accounted: float) -> Cost:
     started = time.perf_counter()
     task(item, tick)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return Cost(time.perf_counter() - started, time.process_time() - accounted, peak, socket.gethostname())
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 + peak_bytes()
+    return Cost(time.perf_counter() - started, cpu_seconds() - accounted, peak, socket.gethostname())
 
 
 def _died(name: str, worker: _Worker, tries: int) -> str:

@@ -3,7 +3,9 @@
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import product
 from typing import ClassVar, Literal
 
 import pyarrow as pa
@@ -12,12 +14,14 @@ from pipeline.files import Files, of_source, stem
 from pipeline.schema import DOCUMENT
 from pipeline.stage import Job, Output, Stage
 from pipeline.storage import open_input
-from stages.page import read_page
+from pipeline.supervise import Limits, supervised
+from stages.page import Page, read_page
 from stages.source import Row, write_rows
 from stages.text import clean_line
-from stages.warc import ROWS, read_records
+from stages.warc import ROWS, START, Place, Record, read_records
 
 SCHEMA = pa.schema([*DOCUMENT, ("charset", pa.string()), ("replaced", pa.float32()), ("engine", pa.string())])
+LEAST_MEMORY = 256  # megabytes: a record is read in 64 MB
 _SUFFIXES = (".warc", ".warc.gz", ".wet", ".wet.gz", ".arc", ".arc.gz")
 _TYPES = {*ROWS, "warcinfo", "request", "metadata", "revisit", "continuation"}
 _DATE = re.compile(r"\d{4}(?:-\d\d(?:-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?Z)?)?)?")
@@ -38,6 +42,8 @@ class Extract(Stage):
         max_replaced: reject a page when more of its characters are U+FFFD, which stands for lost bytes
         validation: share of the registered domains whose pages make the validation split
         license: license of all documents, if one is known
+        deadline: seconds of CPU time that a record may take; beyond, it is error:timeout
+        memory: megabytes that a record may take; beyond, it is error:memory
         seed: of the draw of validation domains
     """
 
@@ -47,6 +53,8 @@ class Extract(Stage):
     max_replaced: float = 0.01
     validation: float = 0.005
     license: str = ""
+    deadline: float = 10.0
+    memory: int = 2_048
     seed: int = 0
 
     inputs: ClassVar[Mapping[str, str]] = {}
@@ -56,6 +64,10 @@ class Extract(Stage):
         for name in ("validation", "max_replaced"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} = {getattr(self, name)} must lie between 0 and 1")
+        if not self.deadline > 0:
+            raise ValueError(f"deadline = {self.deadline} must be more than 0 seconds")
+        if self.memory < LEAST_MEMORY:
+            raise ValueError(f"memory = {self.memory} must be at least {LEAST_MEMORY} megabytes")
 
     def check_files(self) -> None:
         """There must be archives, and no two of one name."""
@@ -70,23 +82,73 @@ class Extract(Stage):
         write_rows(self._rows(path, output), output, SCHEMA, self.validation, "domain", self.seed)
 
     def _rows(self, path: str, output: Output) -> Iterator[Row]:
-        prefix, warc = f"{self.source}/{stem(path)}", os.path.basename(path)
-        with open_input(path) as file:
-            for record in read_records(file, path):
-                kind = record.type if record.type in _TYPES else "other"
-                output.count(**{"records:unreadable" if record.error else f"records:{kind}": 1})
-                if record.error or record.type in ROWS:
-                    yield {
-                        "id": f"{prefix}/{record.address}",
-                        "source": self.source,
-                        "url": clean_line(record.url) or None,
-                        "date": iso_date(record.headers.get("warc-date", "")),
-                        "license": self.license or None,
-                        "warc": warc,
-                        "offset": record.offset,
-                        "length": record.length,
-                        **read_page(record, self.engine, self.max_replaced)._asdict(),
-                    }
+        limits = Limits(self.deadline, self.memory << 20)
+        with closing(supervised(Archive(path, self), limits)) as results:
+            for kind, row in results:
+                output.count(**{f"records:{kind}": 1})
+                if row is not None:
+                    yield row
+
+
+@dataclass(frozen=True)
+class Archive:
+    """The records of an archive, in a child that may die of one: (type, row if it can hold a document)."""
+
+    path: str
+    stage: Extract
+
+    def load(self) -> None:
+        """Import and compile what pages need."""
+        for record in _samples():
+            self.result(record)
+
+    def records(self, after: tuple[int, int] | None, broken: str) -> Iterator[tuple[tuple[int, ...], Record]]:
+        """See Work."""
+        place = Place(*after) if after else START
+        with open_input(self.path) as file:
+            for record in read_records(file, self.path, place=place, broken=broken):
+                yield tuple(record.after), record
+
+    def result(self, record: Record) -> tuple[str, Row | None]:
+        """See Work."""
+        if not _holds_document(record):
+            return record.type if record.type in _TYPES else "other", None
+        return self._row(record, read_page(record, self.stage.engine, self.stage.max_replaced))
+
+    def failed(self, record: Record, fault: str) -> tuple[str, Row | None]:
+        """See Work."""
+        return (
+            self._row(record, Page(reason=f"error:{fault}"))
+            if _holds_document(record)
+            else self.result(record)
+        )
+
+    def _row(self, record: Record, page: Page) -> tuple[str, Row]:
+        return "unreadable" if record.error else record.type, {
+            "id": f"{self.stage.source}/{stem(self.path)}/{record.address}",
+            "source": self.stage.source,
+            "url": clean_line(record.url) or None,
+            "date": iso_date(record.headers.get("warc-date", "")),
+            "license": self.stage.license or None,
+            "warc": os.path.basename(self.path),
+            "offset": record.offset,
+            "length": record.length,
+            **page._asdict(),
+        }
+
+
+def _holds_document(record: Record) -> bool:
+    """Or might have held one."""
+    return bool(record.error) or record.type in ROWS
+
+
+def _samples() -> Iterator[Record]:
+    """A page for each way through the code."""
+    for kind, charset in product(("html", "plain"), ("utf-8", "utf-16", "windows-1252", "shift_jis")):
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: text/{kind}; charset={charset}\r\n\r\n"
+        page = "<!DOCTYPE html><title>Title</title><p class='text'>A paragraph &amp; another: \u2026</p>" * 9
+        block = head.encode() + page.encode(charset)
+        yield Record(0, 0, 0, {"warc-type": "response", "warc-target-uri": "http://a.example"}, block)
 
 
 def iso_date(date: str) -> str | None:

@@ -37,10 +37,11 @@ def sleep(folder, item, tick):
 
 @pytest.fixture(autouse=True)
 def no_workers_left():
-    yield
     import multiprocessing
 
-    assert not multiprocessing.active_children()
+    before = set(multiprocessing.active_children())  # children of supervise.py that wait for work
+    yield
+    assert set(multiprocessing.active_children()) <= before
 
 
 @EXECUTORS

@@ -30,6 +30,8 @@ def read_metadata(record: Record) -> Metadata:
     dates = {"original_date": True, "extensive_search": False, "max_date": day if len(day) == 10 else LATEST}
     try:
         found = extract_metadata(html, date_config=dates)
+    except MemoryError:
+        raise
     except Exception:  # whatever Trafilatura makes of a page, it costs what the page says of itself, no more
         return Metadata()
     return Metadata(*(clean_line(value or "") or None for value in (found.title, found.author, found.date)))

@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,29 +14,17 @@ from pipeline.errors import InputError
 from pipeline.files import Files, expand
 from pipeline.schema import REASON, with_column
 from pipeline.stage import MapStage
-from stages.addresses import Address, records_at
+from pipeline.supervise import Limits, supervised
+from stages.addresses import Address
 from stages.agreement import agreement
-from stages.extract import SCHEMA, iso_date
-from stages.metadata import Metadata, read_metadata
-from stages.page import Page, read_page
-from stages.text import clean_line
-from stages.warc import Record
+from stages.extract import LEAST_MEMORY, SCHEMA
+from stages.metadata import Metadata
+from stages.page import Page
+from stages.reread import Again, Reread, Wanted
 
 _ADDRESS = ["id", "warc", "offset", "length", "url", "date"]
 _PAGE = tuple(name for name in Page._fields if name in SCHEMA.names)
 Archives = Mapping[str, Sequence[str]]  # paths by file name
-
-
-class Again(NamedTuple):
-    """What came of a record at the second reading."""
-
-    page: Page
-    metadata: Metadata = Metadata()
-
-    @property
-    def text(self) -> str | None:
-        """The second text, if there is one."""
-        return None if self.page.reason else self.page.text
 
 
 @dataclass(frozen=True)
@@ -48,21 +37,29 @@ class Refine(MapStage):
     computed of the text, such as language and quality, keep saying what they said of the first one.
 
     Adds `refined`: yes, or why the first text stays: no_address (it is of no archive), changed (the record at
-    the address is another one now), empty, error:engine, …; and `agreement` of the two texts: the F1 of their
-    words, from 0 to 1. Replaces `engine` and `charset` where the second text stands.
+    the address is another one now), empty, error:timeout, …; and `agreement` of the two texts: the F1 of
+    their words, from 0 to 1. Where the second text stands, `engine` and the like say how that one was made.
+
+    The records are read from `warcs`, or from the input `raw`: a step of `save_raw`.
 
     Fields:
         warcs: where the archives are now: files, folders, globs, lists; found by the file names in `warc`
         engine: what finds the main text of a page: trafilatura, or resiliparse
         metadata: also add what Trafilatura says of `title`, `author` and day of being `published`
         min_agreement: reject a document whose two texts agree less than this
+        deadline: seconds of CPU time that a record may take; beyond, the first text stays (error:timeout)
+        memory: megabytes that a record may take; beyond, the first text stays (error:memory)
     """
 
-    warcs: Files
+    warcs: Files = ()
     engine: Literal["trafilatura", "resiliparse"] = "trafilatura"
     metadata: bool = False
     min_agreement: float = 0.0
+    deadline: float = 10.0
+    memory: int = 2_048
 
+    inputs: ClassVar[Mapping[str, str]] = {"documents": "documents", "raw": "documents"}
+    optional: ClassVar[frozenset[str]] = frozenset({"raw"})
     replaces: ClassVar[frozenset[str]] = frozenset(_PAGE)
     libraries: ClassVar[tuple[str, ...]] = (
         "fastwarc",
@@ -76,8 +73,10 @@ class Refine(MapStage):
     def __post_init__(self) -> None:
         if not 0 <= self.min_agreement <= 1:
             raise ValueError(f"min_agreement = {self.min_agreement} must lie between 0 and 1")
-        if not self.warcs:
-            raise ValueError("warcs names no archives")
+        if not self.deadline > 0:
+            raise ValueError(f"deadline = {self.deadline} must be more than 0 seconds")
+        if self.memory < LEAST_MEMORY:
+            raise ValueError(f"memory = {self.memory} must be at least {LEAST_MEMORY} megabytes")
 
     def adds(self) -> pa.Schema:
         """The columns of a page, what became of it, and what it says of itself."""
@@ -85,10 +84,16 @@ class Refine(MapStage):
         page = [(name, SCHEMA.field(name).type) for name in _PAGE]
         return pa.schema([*page, ("refined", pa.string()), ("agreement", pa.float32()), *more])
 
+    def check_inputs(self, given: frozenset[str]) -> None:
+        """There must be archives."""
+        if not self.warcs and "raw" not in given:
+            raise ValueError('needs archives: warcs = "<files>", or raw = "<a save_raw step>"')
+
     def load(self, step: str, inputs: Mapping[str, Dataset]) -> Archives:
         """The archives by their names."""
         found: dict[str, list[str]] = {}
-        for path in expand(self.warcs):
+        saved = inputs["raw"].files("raw").values() if "raw" in inputs else ()
+        for path in (*expand(self.warcs), *saved):
             found.setdefault(os.path.basename(path), []).append(path)
         return found
 
@@ -113,15 +118,16 @@ class Refine(MapStage):
 
     def _read(self, rows: Sequence[Mapping[str, Any]], archives: Archives) -> list[Again]:
         """What comes of the record of each row."""
-        found = [Again(Page(reason="no_address"))] * len(rows)
-        addresses = sorted(
-            (_address(row, archives), at)
+        found = [Again(at, Page(reason="no_address")) for at in range(len(rows))]
+        wanted = [
+            Wanted(_address(row, archives), at, row["url"], row["date"])
             for at, row in enumerate(rows)
             if row["warc"] is not None and row["offset"] is not None
-        )
-        records = records_at([address for address, _ in addresses])
-        for (_, at), record in zip(addresses, records, strict=True):
-            found[at] = read_again(record, rows[at], self.engine, self.metadata)
+        ]
+        work = Reread(sorted(wanted), self.engine, self.metadata)
+        with closing(supervised(work, Limits(self.deadline, self.memory << 20))) as results:
+            for again in results:
+                found[again.row] = again
         return found
 
 
@@ -137,16 +143,3 @@ def _address(row: Mapping[str, Any], archives: Archives) -> Address:
     if row["length"] is not None:
         return Address(paths[0], row["offset"], row["length"])
     return Address(paths[0], row["offset"], 0, int(ordinal) if ordinal.isdecimal() else 0)
-
-
-def read_again(record: Record | None, row: Mapping[str, Any], engine: str, metadata: bool) -> Again:
-    """The page of a record, if it is still the record that the document was made of."""
-    if record is None or _source(record) != (row["url"], row["date"]):
-        return Again(Page(reason="changed"))
-    page = read_page(record, engine)
-    return Again(page, read_metadata(record) if metadata and page.engine == engine else Metadata())
-
-
-def _source(record: Record) -> tuple[str | None, str | None]:
-    """Url and date of a record, as in the columns of its document."""
-    return clean_line(record.url) or None, iso_date(record.headers.get("warc-date", ""))

@@ -23,11 +23,20 @@ from pipeline.recipe import parse
 from pipeline.runner import Run
 from pipeline.stage import MapStage
 from stages import STAGES, engines
+from stages.addresses import Address
 from stages.agreement import agreement
+from stages.page import Page
 from stages.refine import Refine
+from stages.reread import Again, Found, Reread, Wanted
+from stages.warc import Record
 
 CRAWL = "[steps.crawl]\nstage = 'extract'\nwarcs = 'crawl/*'\nengine = 'resiliparse'\n"
+HTTP = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<title>Title</title><p>Text."
 HTML = "<html><head><title>{title}</title>{meta}</head><body><p>{text}</p></body></html>"
+
+
+def body(html: str) -> bytes:
+    return f"<html><body>{html}</body></html>".encode()
 
 
 def again(documents: str = "'crawl'", fields: str = "warcs = 'crawl'") -> str:
@@ -80,36 +89,57 @@ def test_the_second_engine_reads_the_same_records_in_every_script(tmp_path, how)
     assert second.select(whole.column_names).equals(whole)
 
 
-def test_the_first_text_stays_where_the_second_is_none(tmp_path, monkeypatch):
-    save(tmp_path, (archive := Archive()))
-    for name in ("good", "nothing", "raises"):
-        archive.page(f"http://a.example/{name}", page(f"{name}. {SENTENCES['ru']}"))
+def test_the_first_text_stays_where_the_second_is_none(tmp_path):
+    archive = Archive().page("http://a.example/good", page(SENTENCES["ru"]))
+    archive.page("http://a.example/nothing", body(f"<button>{SENTENCES['ja']}</button>"))
     archive.page("http://a.example/plain", b"Plain text.", "200 OK\nContent-Type: text/plain")
-    archive.page("http://a.example/short", b"<p>No")
     save(tmp_path, archive)
-    first = run(tmp_path, CRAWL).read()
+    crawl = CRAWL.replace("resiliparse", "trafilatura")
+    first = run(tmp_path, crawl).read().to_pylist()
+    second = run(tmp_path, crawl + again(fields="warcs = 'crawl'\nengine = 'resiliparse'")).read().to_pylist()
+    assert [row["refined"] for row in second] == ["yes", "empty", "yes"]
+    assert [row["engine"] for row in second] == ["resiliparse", "trafilatura", "plain"]
+    assert (second[1]["text"], second[1]["agreement"]) == (first[1]["text"], None)
+    assert second[1]["text"] == SENTENCES["ja"]
+    assert (second[2]["text"], second[2]["agreement"]) == ("Plain text.", 1)
 
+
+def test_a_page_that_takes_too_long_keeps_its_text_and_its_neighbours(tmp_path):
+    archive = Archive().page("http://a.example/1", page(SENTENCES["th"]))
+    slow = "".join(f"<p>Paragraph number {n} of a page that never ends.</p>" for n in range(30_000))
+    archive.page("http://a.example/2", page(f"{SENTENCES['zh']}</p>{slow}<p>"))
+    archive.page("http://a.example/3", page(SENTENCES["hi"]))
+    save(tmp_path, archive)
+    rows = run(tmp_path, f"{CRAWL}{again()}deadline = 0.3").read().to_pylist()
+    assert [row["refined"] for row in rows] == ["yes", "error:timeout", "yes"]
+    assert [row["engine"] for row in rows] == ["trafilatura", "resiliparse", "trafilatura"]
+    assert SENTENCES["zh"] in rows[1]["text"] and rows[1]["agreement"] is None
+
+
+def test_an_engine_that_raises_costs_one_page(monkeypatch):
     def lame(html: bytes) -> str:
-        if b"raises" in html:
-            raise RecursionError("a parser gave up")
-        return "" if b"nothing" in html else "Another text."
+        raise RecursionError("a parser gave up")
 
-    monkeypatch.setitem(engines.ENGINES, "trafilatura", lame)
-    second = {row["url"].rpartition("/")[2]: row for row in run(tmp_path).read().to_pylist()}
-    assert {name: row["refined"] for name, row in second.items()} == {
-        "good": "yes",
-        "nothing": "empty",
-        "raises": "error:engine",
-        "plain": "yes",
-        "short": "yes",
-    }
-    texts = dict(zip(second, first["text"].to_pylist(), strict=True))
-    for name in ("nothing", "raises"):
-        row = second[name]
-        assert (row["text"], row["engine"], row["agreement"]) == (texts[name], "resiliparse", None)
-    assert (second["good"]["text"], second["good"]["engine"]) == ("Another text.", "trafilatura")
-    assert second["good"]["agreement"] < 0.1
-    assert (second["plain"]["engine"], second["plain"]["agreement"]) == ("plain", 1)
+    monkeypatch.setitem(engines.ENGINES, "lame", lame)
+    found = Found(Wanted(Address("", 0, 1), 7, None, None), Record(0, 1, 0, {"warc-type": "response"}, HTTP))
+    outcome = Reread((), "lame", True).result(found)
+    assert (outcome.row, outcome.page.reason, outcome.text) == (7, "error:engine", None)
+    assert outcome.metadata.title == "Title"
+
+
+def test_a_record_that_cannot_be_read_is_no_other(tmp_path):
+    path = save(tmp_path, Archive().page("http://a.example/1", page("one")))
+    date = "2026-11-21T08:00:00Z"
+    wanted = [
+        Wanted(Address(str(path), 0, path.stat().st_size), row, "http://a.example/1", date) for row in (4, 6)
+    ]
+    work = Reread(wanted, "resiliparse", False)
+    assert [work.result(found).page.reason for _, found in work.records(None, "")] == [None, None]
+    (place, found), *rest = work.records(None, "crash")
+    assert (place, work.result(found)) == (0, Again(4, Page(reason="error:crash")))
+    assert [(place, work.result(found).row) for place, found in rest] == [(1, 6)]
+    assert [(place, found.wanted.row) for place, found in work.records(0, "")] == [(1, 6)]
+    assert list(work.records(1, "")) == []
 
 
 def test_another_record_at_the_address_changes_nothing(tmp_path):
@@ -218,25 +248,21 @@ def test_what_a_page_says_of_itself(tmp_path):
     assert not {"title", "author", "published"} & {*run(tmp_path, out="without").schema.names}
 
 
-def test_a_person_may_ask_for_agreement(tmp_path, monkeypatch):
-    archive = Archive().page("http://a.example/same", page(SENTENCES["en"]))
-    archive.page("http://a.example/other", page(f"other. {SENTENCES['en']}"))
-    archive.page("http://a.example/none", page(f"none. {SENTENCES['en']}"))
+def test_a_person_may_ask_for_agreement(tmp_path):
+    archive = Archive().page("http://a.example/same", body(f"<p>{SENTENCES['en']}</p>"))
+    other = f"<p>{SENTENCES['en']}</p><button>{SENTENCES['en']}</button>"
+    archive.page("http://a.example/other", body(other))
+    archive.page("http://a.example/none", body(f"<button>{SENTENCES['en']}</button>"))
     save(tmp_path, archive)
-    engine = engines.ENGINES["resiliparse"]
-    texts = {b"other.": "Another text.", b"none.": ""}
-    monkeypatch.setitem(
-        engines.ENGINES,
-        "trafilatura",
-        lambda html: next((text for mark, text in texts.items() if mark in html), engine(html)),
-    )
-    dataset = run(tmp_path, f"{CRAWL}{again()}min_agreement = 0.5")
+    crawl = CRAWL.replace("resiliparse", "trafilatura")
+    fields = "warcs = 'crawl'\nengine = 'resiliparse'\nmin_agreement = 0.9"
+    dataset = run(tmp_path, crawl + again(fields=fields))
     assert dataset.read(["refined", "agreement"]).to_pylist() == [
         {"refined": "yes", "agreement": 1.0},
         {"refined": "empty", "agreement": None},
     ]
     (gone,) = dataset.rejected().to_pylist()
-    assert gone["reason"] == "refine:disagreement" and gone["agreement"] < 0.5
+    assert gone["reason"] == "refine:disagreement" and gone["agreement"] < 0.9
 
 
 @dataclass(frozen=True)
@@ -253,7 +279,7 @@ def test_mistakes_are_named(tmp_path):
     save(tmp_path, Archive().page("http://a.example/", page("x")))
     with pytest.raises(RecipeError, match=r"min_agreement = 2\.0 must lie between"):
         run(tmp_path, f"{CRAWL}{again()}min_agreement = 2.0")
-    with pytest.raises(RecipeError, match="warcs names no archives"):
+    with pytest.raises(RecipeError, match=r"needs archives: warcs = .*, or raw = "):
         run(tmp_path, CRAWL + again(fields="warcs = []"))
     with pytest.raises(InputError, match=r"no file matches .*gone"):
         run(tmp_path, CRAWL + again(fields="warcs = 'gone'"))

@@ -25,7 +25,7 @@ _PIECE = 1 << 20
 def find(url: str, version: Version) -> str | None:
     """Where this version of the file is kept, if it is; it counts as read now."""
     path = _path(url, version)
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         if os.stat(path).st_size == version.size:
             os.utime(path)
             return path

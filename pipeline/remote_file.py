@@ -8,7 +8,7 @@ from typing import TypeVar
 from urllib3.exceptions import HTTPError
 
 from pipeline.errors import InputError
-from pipeline.remote_http import Answer, Version, ask, failure, lie
+from pipeline.remote_http import Answer, Changed, Version, ask, failure, lie
 from pipeline.remote_pace import Patience, Trouble, shown
 
 T = TypeVar("T")
@@ -74,7 +74,7 @@ class HttpFile(io.RawIOBase):
             except Trouble as trouble:
                 self._drop()
                 if self._received >= _FORGIVEN:
-                    self._patience.failures = 0
+                    self._patience.forgive()
                 self._received = 0
                 self._patience.wait(trouble)
             except BaseException:
@@ -85,7 +85,7 @@ class HttpFile(io.RawIOBase):
         """Have an answer that begins at, or not far before, where the reader stands."""
         self._drop()
         if self._begun and not self.version.mark:
-            raise InputError(
+            raise Changed(
                 f"cannot read {shown(self._url)} in parts: its server gives neither ETag nor Last-Modified, "
                 "and it could change unnoticed; copy it to a disk, or set cache = <folder> in [network]"
             )

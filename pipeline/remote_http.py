@@ -39,7 +39,7 @@ _REDIRECTS = urllib3.Retry(
 
 
 class Changed(InputError):
-    """A file became another one while it was read."""
+    """A file became another one while it was read, or may have."""
 
 
 class Version(NamedTuple):
@@ -153,7 +153,9 @@ def _checked(url: str, body: urllib3.BaseHTTPResponse, start: int) -> Answer:
         raise _refusal(url, body)
     _refuse_encoded(url, body)
     declared = body.headers.get("Content-Length", "")
-    length = int(declared) if re.fullmatch("[0-9]{1,18}", declared) else None
+    if declared and not re.fullmatch("[0-9]{1,18}", declared):
+        raise lie(f"it announced a length of '{declared}'")
+    length = int(declared) if declared else None
     chunked = "chunked" in body.headers.get("Transfer-Encoding", "").lower()
     if length is None and not chunked:
         raise InputError(

@@ -48,13 +48,19 @@ class Patience:
 
     url: str
     failures: int = 0
+    doubtful: int = 0  # of these, such as seldom pass
+
+    def forgive(self) -> None:
+        """Start to count anew."""
+        self.failures = self.doubtful = 0
 
     def wait(self, trouble: Trouble) -> None:
         """Until the next attempt; raises when there have been enough of them."""
         self.failures += 1
-        most = min(trouble.attempts or session().network.attempts, session().network.attempts)
+        self.doubtful += trouble.attempts is not None
+        most = session().network.attempts
         times = "" if self.failures == 1 else f" ({self.failures} times)"
-        if self.failures >= most:
+        if self.failures >= most or self.doubtful >= (trouble.attempts or most):
             raise trouble.final(f"cannot read {shown(self.url)}: {trouble.why}{times}; {trouble.remedy}")
         if (trouble.after or 0) > _LONGEST_ASKED:
             raise StorageError(

@@ -36,8 +36,9 @@ def with_column(table: pa.Table, name: str, values: Any) -> pa.Table:
 
 
 def ledger(schema: pa.Schema) -> pa.Schema:
-    """The columns of the ledger of rejected rows: every one but texts and lists, then the reason."""
-    light = [f for f in schema if not (pa.types.is_large_string(f.type) or pa.types.is_nested(f.type))]
+    """The columns of the ledger of rejected rows: every one but texts, bytes and lists, then the reason."""
+    heavy = (pa.types.is_large_string, pa.types.is_large_binary, pa.types.is_nested)
+    light = [f for f in schema if not any(check(f.type) for check in heavy)]
     return pa.schema([*light, pa.field(REASON, pa.string())])
 
 

@@ -11,6 +11,7 @@ from stages.language import Language
 from stages.mix import Mix
 from stages.quality import Quality
 from stages.refine import Refine
+from stages.save_raw import SaveRaw
 from stages.train_quality import TrainQuality
 
 STAGES: dict[str, type[Stage]] = {
@@ -19,6 +20,7 @@ STAGES: dict[str, type[Stage]] = {
     "language": Language,
     "train_quality": TrainQuality,
     "quality": Quality,
+    "save_raw": SaveRaw,
     "deduplicate": Deduplicate,
     "refine": Refine,
     "count_grams": CountGrams,

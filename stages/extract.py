@@ -16,6 +16,7 @@ from pipeline.stage import Job, Output, Stage
 from pipeline.storage import open_input
 from pipeline.supervise import Limits, supervised
 from stages.page import Page, read_page
+from stages.raw import RAW, Recent, warc_bytes
 from stages.source import Row, write_rows
 from stages.text import clean_line
 from stages.warc import ROWS, START, Place, Record, read_records
@@ -42,6 +43,7 @@ class Extract(Stage):
         max_replaced: reject a page when more of its characters are U+FFFD, which stands for lost bytes
         validation: share of the registered domains whose pages make the validation split
         license: license of all documents, if one is known
+        raw: carry the raw records along (column `raw`) for `save_raw`; meant for materialize = false
         deadline: seconds of CPU time that a record may take; beyond, it is error:timeout
         memory: megabytes that a record may take; beyond, it is error:memory
         seed: of the draw of validation domains
@@ -53,6 +55,7 @@ class Extract(Stage):
     max_replaced: float = 0.01
     validation: float = 0.005
     license: str = ""
+    raw: bool = False
     deadline: float = 10.0
     memory: int = 2_048
     seed: int = 0
@@ -79,7 +82,8 @@ class Extract(Stage):
 
     def read_file(self, path: str, output: Output) -> None:
         """Make the documents of one archive."""
-        write_rows(self._rows(path, output), output, SCHEMA, self.validation, "domain", self.seed)
+        schema = SCHEMA.append(pa.field(RAW, pa.large_binary())) if self.raw else SCHEMA
+        write_rows(self._rows(path, output), output, schema, self.validation, "domain", self.seed)
 
     def _rows(self, path: str, output: Output) -> Iterator[Row]:
         limits = Limits(self.deadline, self.memory << 20)
@@ -106,8 +110,9 @@ class Archive:
         """See Work."""
         place = Place(*after) if after else START
         with open_input(self.path) as file:
-            for record in read_records(file, self.path, place=place, broken=broken):
-                yield tuple(record.after), record
+            source = Recent(file) if self.stage.raw else file
+            for record in read_records(source, self.path, place=place, broken=broken):
+                yield tuple(record.after), source.take(record) if isinstance(source, Recent) else record
 
     def result(self, record: Record) -> tuple[str, Row | None]:
         """See Work."""
@@ -124,16 +129,19 @@ class Archive:
         )
 
     def _row(self, record: Record, page: Page) -> tuple[str, Row]:
+        date = iso_date(record.headers.get("warc-date", ""))
+        kept = self.stage.raw and page.reason is None
         return "unreadable" if record.error else record.type, {
             "id": f"{self.stage.source}/{stem(self.path)}/{record.address}",
             "source": self.stage.source,
             "url": clean_line(record.url) or None,
-            "date": iso_date(record.headers.get("warc-date", "")),
+            "date": date,
             "license": self.stage.license or None,
             "warc": os.path.basename(self.path),
             "offset": record.offset,
             "length": record.length,
             **page._asdict(),
+            **({RAW: warc_bytes(record, date)} if kept else {}),
         }
 
 

@@ -4,7 +4,7 @@ import contextlib
 import zlib
 from collections.abc import Callable
 from io import BytesIO
-from typing import IO
+from typing import Protocol
 
 from fastwarc.stream_io import GzipReader
 
@@ -13,6 +13,16 @@ GZIP = b"\x1f\x8b\x08"  # how a gzip member begins
 _SMALLEST = 18  # bytes of a gzip member
 _LARGEST = 1 << 23  # bytes inflated at once
 _STEP = 16  # compressed bytes before the place where a member breaks that may be lost
+
+
+class Source(Protocol):
+    """As much of a binary file as is used here."""
+
+    def read(self, size: int, /) -> bytes:
+        """The next bytes."""
+
+    def seek(self, position: int, /) -> int:
+        """Go to a place."""
 
 
 class Stream:
@@ -123,7 +133,7 @@ def until_error(inflater: "zlib._Decompress", data: bytes, size: int) -> bytes:
     return inflated
 
 
-def from_position(file: IO[bytes], position: int) -> Stream:
+def from_position(file: Source, position: int) -> Stream:
     """The bytes of a seekable file from `position` on."""
     file.seek(position)
     return Stream(file.read, position)

@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import dropwhile
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 from pipeline.errors import InputError
 from stages import arc
 from stages.response import parse_fields
-from stages.stream import GZIP, PIECE, Member, Stream, first_bytes, from_position
+from stages.stream import GZIP, PIECE, Member, Source, Stream, first_bytes, from_position
 
 ROWS = frozenset({"response", "conversion", "resource"})  # types of records that can hold a document
 _MAGIC = b"WARC/"
@@ -48,6 +48,7 @@ class Record:
     headers: dict[str, str] = field(default_factory=dict)  # WARC header fields by lowercase name
     block: bytes = b""  # its content; of types in ROWS only
     error: str = ""  # why it could not be read: truncated, corrupt, record or too_large
+    raw: bytes = b""  # it all, as it lies in the file; where somebody remembers that (stages/raw.py)
 
     @property
     def type(self) -> str:
@@ -79,7 +80,7 @@ class _Parsed(NamedTuple):
 
 
 def read_records(
-    file: IO[bytes], name: str, limit: int = _LIMIT, place: Place = START, broken: str = ""
+    file: Source, name: str, limit: int = _LIMIT, place: Place = START, broken: str = ""
 ) -> Iterator[Record]:
     """Every record of an archive, plain or gzipped in one member or many, in order, from a place on.
 
@@ -107,7 +108,7 @@ def read_records(
         )
 
 
-def _passed(file: IO[bytes], raw: Stream, place: Place, members: bool, error: str) -> tuple[Stream, Record]:
+def _passed(file: Source, raw: Stream, place: Place, members: bool, error: str) -> tuple[Stream, Record]:
     """The file from behind a place that must not be read: the next member, or line that begins a record."""
     _skip_padding(raw)
     offset = raw.position
@@ -127,7 +128,7 @@ def _plain(raw: Stream, limit: int) -> Iterator[Record]:
         yield Record(offset, raw.position - offset, 0, *parsed)
 
 
-def _members(file: IO[bytes], raw: Stream, limit: int) -> Iterator[Record]:
+def _members(file: Source, raw: Stream, limit: int) -> Iterator[Record]:
     """The records of an archive of gzip members: usually one in each."""
     while _skip_padding(raw):
         offset, ordinal, parsed = raw.position, 0, _Parsed({})
@@ -219,7 +220,7 @@ def _seek_record(stream: Stream) -> None:
     stream.drop(match.end() if match else len(stream.buffer))
 
 
-def _next_member(file: IO[bytes], position: int) -> Stream:
+def _next_member(file: Source, position: int) -> Stream:
     """The file from the next gzip member that holds a record, or from its end."""
     raw = from_position(file, position)
     while raw.fill(PIECE):

@@ -1,0 +1,199 @@
+"""Train the extractor `winnow` on pages of which somebody wrote down the main text.
+
+python -m benchmarks.train_extractor PAGES.jsonl.zst ... [--check]
+
+Prints F1 by cross-validation (no host is in two parts), then writes the models and their card beside the code that
+uses them, stages/winnow.npz, winnow-small.npz and winnow.json. With --check only the table is made.
+"""
+
+import base64
+import html
+import json
+import zlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import scipy.sparse as sparse
+import typer
+from numpy.typing import NDArray
+from publicsuffixlist import PublicSuffixList
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.alignment import labels, words
+from benchmarks.boosting import Size, class_tokens, fit_trees, fit_weights
+from benchmarks.gold_pages import GOLD_IN_PAGE, key, lines
+from benchmarks.scores import Score, of_text, total
+from stages.block_features import FEATURES, describe
+from stages.blocks import TEXT, TEXT_END, Page, blocks
+from stages.charset import decode
+from stages.layout import lay_out
+from stages.main_text import kept
+from stages.measures import Measures, measure
+from stages.trees import Trees, log_odds
+
+STAGES = Path(__file__).parent.parent / "stages"
+SIZES = {"winnow": Size(200, 16, 0.08), "winnow-small": Size(30, 8, 0.3)}
+FOLDS = 5
+DOUBTED = 0.35  # pages whose F1 by a model that has not seen them is less are likely to have bad gold …
+DOUBT = 0.1  # … and weigh so much
+LICENCE = "WCXB: CC BY 4.0. Zyte article extraction benchmark: MIT."
+
+_suffixes = PublicSuffixList()
+
+
+@dataclass(frozen=True)
+class Example:
+    """A page with gold, and what a model learns from."""
+
+    key: str
+    set: str
+    kind: str
+    host: str
+    gold: str
+    page: Page
+    measures: Measures
+    positive: NDArray[np.bool_]  # of each block
+    worth: NDArray[np.float32]  # how much each block weighs in training
+
+    @cached_property
+    def tokens(self) -> sparse.csr_matrix:
+        return class_tokens(self.page)
+
+    @property
+    def fold(self) -> int:
+        return zlib.crc32(self.host.encode()) % FOLDS
+
+    def features(self, weights: NDArray[np.int32]) -> NDArray[np.float32]:
+        return describe(self.page, self.measures, weights)
+
+    def score(self, keep: NDArray[np.bool_]) -> Score:
+        return of_text(lay_out(self.page, keep), self.gold)
+
+
+def main(
+    pages: Annotated[list[Path], typer.Argument(help="JSON lines with html, gold_text, gold_in_page, url")],
+    check: Annotated[bool, typer.Option("--check", help="only cross-validate")] = False,
+) -> None:
+    """Cross-validate, then train on everything and write the models."""
+    console = Console(width=None if Console().is_terminal else 120)
+    found = [found for path in pages for line in lines(path) if (found := example(path.name, line))]
+    weights = [learn_weights([e for e in found if e.fold != fold]) for fold in range(FOLDS)]
+    features = [e.features(weights[e.fold]) for e in found]  # scores of tokens by weights that have not seen the page
+    quick = [page.f1 for page in cross_validated(found, features, SIZES["winnow-small"])]
+    found = [replace(e, worth=e.worth * DOUBT) if f1 < DOUBTED else e for e, f1 in zip(found, quick, strict=True)]
+    scores = {name: cross_validated(found, features, size) for name, size in SIZES.items()}
+    table = by_kind(found, scores)
+    console.print(as_table(table))
+    if check:
+        return
+    final = learn_weights(found)
+    for name, size in SIZES.items():
+        trees = learn_trees(found, features, size)
+        np.savez_compressed(STAGES / f"{name}.npz", weights=final, **trees._asdict())
+    card = {
+        "what": "boosted trees over the features of text blocks: is a block part of a page's main text?",
+        "made by": f"python -m benchmarks.train_extractor, lightgbm {version('lightgbm')}",
+        "licence of the pages": LICENCE,
+        "trained on": dict(Counter(f"{e.set} {e.kind}" for e in found)),
+        "sizes": {name: size._asdict() for name, size in SIZES.items()},
+        "F1 by cross-validation over hosts": table,
+        "features": FEATURES,
+        "pages": sorted(e.key for e in found),
+    }
+    (STAGES / "winnow.json").write_text(json.dumps(card, indent=1) + "\n")
+
+
+def example(source: str, line: Mapping[str, Any]) -> Example | None:
+    """What there is to learn from a page, if it has gold that can be found in it."""
+    if not line.get("gold_text") or (line.get("gold_in_page") or 0) < GOLD_IN_PAGE:
+        return None
+    data = base64.b64decode(line["html"])
+    page = blocks(np.frombuffer(decode(data, f"text/html; charset={line['charset']}").data, np.uint8))
+    bytes_ = page.text.tobytes()
+    texts = [
+        html.unescape(bytes_[row[TEXT] : row[TEXT_END]].decode("utf-8", "replace")) for row in page.blocks
+    ]
+    shares = labels(texts, line["gold_text"])
+    if shares is None or not texts:
+        return None
+    sizes = np.array([len(words(text)) for text in texts])
+    worth = (sizes + 1) / (len(words(line["gold_text"])) + 0.2 * sizes.sum() + 20)
+    host = urlsplit(line["url"] or "").hostname or line["id"]
+    return Example(
+        key(data),
+        source.split(".")[0].removeprefix("pages-"),
+        line.get("page_kind") or "article",
+        _suffixes.privatesuffix(host) or host,
+        line["gold_text"],
+        page,
+        measure(page),
+        2 * shares >= 1,
+        worth.astype(np.float32),
+    )
+
+
+def learn_weights(examples: Sequence[Example]) -> NDArray[np.int32]:
+    """The weights of class tokens, from these pages."""
+    hosts = [e.host for e in examples]
+    return fit_weights([e.tokens for e in examples], hosts, *_targets(examples))
+
+
+def learn_trees(examples: Sequence[Example], features: Sequence[NDArray[np.float32]], size: Size) -> Trees:
+    """The trees, from these pages."""
+    return fit_trees(np.concatenate(features), *_targets(examples), size)
+
+
+def cross_validated(
+    examples: Sequence[Example], features: Sequence[NDArray[np.float32]], size: Size
+) -> list[Score]:
+    """How well each page is read by trees that have seen no page of its host."""
+    scores = [Score()] * len(examples)
+    for fold in range(FOLDS):
+        taught = [place for place, e in enumerate(examples) if e.fold != fold]
+        trees = learn_trees([examples[place] for place in taught], [features[place] for place in taught], size)
+        for place, e in enumerate(examples):
+            if e.fold == fold:
+                scores[place] = e.score(kept(log_odds(features[place], trees), e.measures))
+    return scores
+
+
+def by_kind(examples: Sequence[Example], scores: Mapping[str, Sequence[Score]]) -> list[dict[str, Any]]:
+    """A row for each set as a whole, and for each kind of page in it."""
+    groups: dict[tuple[str, str], list[int]] = {}
+    for place, e in enumerate(examples):
+        groups.setdefault((e.set, ""), []).append(place)
+        groups.setdefault((e.set, e.kind), []).append(place)
+    return [
+        {
+            "set": name,
+            "kind": kind,
+            "pages": len(places),
+            **{model: round(total(of[place] for place in places).f1, 4) for model, of in scores.items()},
+        }
+        for (name, kind), places in sorted(groups.items())
+    ]
+
+
+def as_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table(title="F1 by cross-validation over hosts", title_justify="left", box=None, pad_edge=False)
+    for column in rows[0]:
+        table.add_column(column, justify="left" if column in ("set", "kind") else "right")
+    for row in rows:
+        table.add_row(*map(str, row.values()))
+    return table
+
+
+def _targets(examples: Sequence[Example]) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+    return np.concatenate([e.positive for e in examples]), np.concatenate([e.worth for e in examples])
+
+
+if __name__ == "__main__":
+    typer.run(main)

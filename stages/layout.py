@@ -1,0 +1,75 @@
+"""Kept blocks -> text as a person expects it: a line for each paragraph, marked items, tables row by row."""
+
+import html
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifiers.kernel import lean
+from stages.blocks import OWNER, PARENT, TAG_NUMBER, TEXT, TEXT_END, Page, Table
+from stages.scan import Bytes
+from stages.tags import TAG
+
+_LI, _TD, _TH = (TAG[name] for name in ("li", "td", "th"))
+_DEEPEST = 8  # levels of lists that are indented, two blanks each
+_DASH, _BLANK, _BAR, _LINE = b"- |\n"
+_ITEM, _LEVEL, _CELL, _BLOCKS = range(4)  # of an element: nearest item, items around it, nearest cell, blocks in it
+
+
+def lay_out(page: Page, keep: NDArray[np.bool_]) -> str:
+    """The text of the kept blocks: '- ' before an item of a list, ' | ' between the cells of a row."""
+    out = np.empty(page.text.size + len(page.blocks) * (2 * _DEEPEST + 3), np.uint8)
+    places = np.zeros((len(page.elements), 4), np.int32)
+    _place(page, places)
+    marked = np.zeros(len(page.elements), np.uint8)
+    size = _write(page, keep, places, marked, out)
+    text = out[:size].tobytes().decode("utf-8", "replace")
+    return html.unescape(text).replace("\xa0", " ") if "&" in text else text
+
+
+@lean
+def _place(page: Page, places: Table) -> None:
+    """Each element's item and cell, and how many blocks a cell holds."""
+    for row in range(1, len(page.elements)):
+        parent, tag = page.elements[row, PARENT], page.elements[row, TAG_NUMBER]
+        for column in range(_BLOCKS):
+            places[row, column] = places[parent, column]
+        if tag == _LI:
+            places[row, _ITEM] = row
+            places[row, _LEVEL] += 1
+        elif tag in (_TD, _TH):
+            places[row, _ITEM] = places[row, _LEVEL] = 0
+            places[row, _CELL] = row
+    for block in range(len(page.blocks)):
+        places[places[page.blocks[block, OWNER], _CELL], _BLOCKS] += 1
+
+
+@lean
+def _write(page: Page, keep: NDArray[np.bool_], places: Table, marked: Bytes, out: Bytes) -> int:
+    """Fill in the text; returns its length."""
+    at = 0
+    row = 0  # of the cell written last, if it held nothing else
+    for block in range(len(page.blocks)):
+        if not keep[block]:
+            continue
+        place = places[page.blocks[block, OWNER]]
+        cell = place[_CELL]
+        before, row = row, page.elements[cell, PARENT] if cell > 0 and places[cell, _BLOCKS] == 1 else 0
+        if at > 0 and row > 0 and row == before:
+            out[at], out[at + 1], out[at + 2] = _BLANK, _BAR, _BLANK
+            at += 3
+        elif at > 0:
+            out[at] = _LINE
+            at += 1
+        if place[_ITEM] > 0:
+            for _ in range(2 * min(place[_LEVEL] - 1, _DEEPEST - 1)):
+                out[at] = _BLANK
+                at += 1
+            if not marked[place[_ITEM]]:
+                marked[place[_ITEM]] = 1
+                out[at], out[at + 1] = _DASH, _BLANK
+                at += 2
+        for byte in range(page.blocks[block, TEXT], page.blocks[block, TEXT_END]):
+            out[at] = page.text[byte]
+            at += 1
+    return at

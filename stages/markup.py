@@ -1,0 +1,196 @@
+"""HTML bytes -> their tags: a tokenizer in one pass, without a tree, that no input stops or slows down.
+
+Text is what lies between the tags. Comments, declarations and elements whose content is no text (`<script>`)
+are tags that nothing opens. A `<` that begins no tag stays text, as in browsers.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifiers.kernel import lean
+from stages.scan import BLANK, LOWER, UPPER, Bytes, byte_at, find, skip_blanks
+from stages.tags import COUNT, SKIPPED, TO_END, Tags, name_hash
+
+Table = NDArray[np.int32]
+
+# Columns of the table of tags: where it begins and ends, its element (negative: an end tag; NOTHING), the hash
+# of its name, its first attribute.
+START, END, ELEMENT, NAME, ATTRIBUTE = range(5)
+NOTHING = -1000  # a comment, or what is skipped
+UNKNOWN = -999  # the end tag of an unknown element
+
+# Columns of the table of attributes: which, and where its value begins and ends.
+WHICH, FROM, TO = range(3)
+CLASS, ID, ROLE, ITEMPROP, STYLE, HIDDEN, ARIA_HIDDEN, ITEMTYPE, PROPERTY, CONTENT, TYPE = range(1, 12)
+_NAMED = "class id role itemprop style hidden aria-hidden itemtype property content type"
+_SLOTS = 31  # in which no two of them share a slot
+_HASHES, _KINDS = np.zeros(_SLOTS, np.uint32), np.zeros(_SLOTS, np.int32)
+for _kind, _attribute in enumerate(_NAMED.split(), 1):
+    _HASHES[name_hash(_attribute) % _SLOTS], _KINDS[name_hash(_attribute) % _SLOTS] = name_hash(_attribute), _kind
+_SEED, _PRIME = np.uint32(2166136261), np.uint32(16777619)
+_LESS, _GREATER, _SLASH, _BANG, _QUESTION, _DASH, _EQUALS = b"<>/!?-="
+_QUOTE, _TICK = b"\"'"
+
+
+class Markup(NamedTuple):
+    """The tags of a page in order, and those attributes that tell what an element is for."""
+
+    tags: Table  # [tags, 5]
+    attributes: Table  # [attributes, 3]; a tag's are those up to the next tag's first
+
+
+def tokenize(html: Bytes, known: Tags, classes: Bytes) -> Markup:
+    """The tags of a page."""
+    openings, values = _count(html)
+    tags = np.empty((openings + 1, 5), np.int32)
+    attributes = np.empty((openings + values, 3), np.int32)
+    unclosed = np.zeros(COUNT, np.uint8)
+    count, used = _tokenize(html, known, classes, Markup(tags, attributes), unclosed)
+    return Markup(tags[:count], attributes[:used])
+
+
+@lean
+def _count(html: Bytes) -> tuple[int, int]:
+    """How often `<` and `=` occur: no page has more tags, or attributes with a value."""
+    openings = values = 0
+    for byte in html:
+        openings += byte == _LESS
+        values += byte == _EQUALS
+    return openings, values
+
+
+@lean
+def _tokenize(html: Bytes, known: Tags, classes: Bytes, out: Markup, unclosed: Bytes) -> tuple[int, int]:
+    """Fill the tables; returns the rows used of each. `unclosed` notes elements of which no end tag is ahead."""
+    count = used = 0
+    at = find(html, 0, _LESS)
+    while at < html.size:
+        start, element, name = at, NOTHING, np.uint32(0)
+        first = used
+        closing = byte_at(html, at + 1) == _SLASH
+        letter = at + 2 if closing else at + 1
+        if letter < html.size and classes[html[letter]] & (UPPER | LOWER):
+            name, at = _name(html, letter, classes)
+            number = _number(name, known)
+            if closing:
+                at = find(html, at, _GREATER) + 1
+                element = -number if number else UNKNOWN
+            else:
+                used, empty, at = _attributes(html, at, classes, out.attributes, used)
+                element = number
+                if known.kinds[number] & SKIPPED:
+                    element = NOTHING
+                    if not (empty or unclosed[number]):
+                        end = _content_end(html, at, name, classes)
+                        unclosed[number] = end >= html.size
+                        if end < html.size:
+                            at = find(html, end, _GREATER) + 1
+                        elif known.kinds[number] & TO_END:
+                            at = html.size
+        else:
+            at = _declaration_end(html, at, closing)
+            if at == start + 1:  # a lone `<`
+                at = find(html, at, _LESS)
+                continue
+        row = out.tags[count]
+        row[START], row[END], row[ELEMENT], row[NAME] = start, min(at, html.size), element, np.int32(name)
+        row[ATTRIBUTE] = first
+        count += 1
+        at = find(html, at, _LESS)
+    return count, used
+
+
+@lean
+def _name(html: Bytes, at: int, classes: Bytes) -> tuple[np.uint32, int]:
+    """(hash of a tag's or attribute's name in lower case, where it ends)."""
+    name = _SEED
+    while at < html.size:
+        byte = html[at]
+        if classes[byte] & BLANK or byte in (_SLASH, _GREATER, _EQUALS):
+            break
+        if classes[byte] & UPPER:
+            byte |= np.uint8(32)
+        name = np.uint32((name ^ np.uint32(byte)) * _PRIME)
+        at += 1
+    return name, at
+
+
+@lean
+def _number(name: np.uint32, known: Tags) -> int:
+    """The element of a name's hash; 0 for an unknown one."""
+    slot = int(name) % known.hashes.size
+    while known.hashes[slot] != 0:
+        if known.hashes[slot] == name:
+            return int(known.numbers[slot])
+        slot = (slot + 1) % known.hashes.size
+    return 0
+
+
+@lean
+def _attributes(html: Bytes, at: int, classes: Bytes, out: Table, used: int) -> tuple[int, bool, int]:
+    """Fill in a tag's attributes: (rows used by now, whether it ends in '/>', where it ends)."""
+    last = 0
+    seen = 0  # a bit for each that this tag has: of a repeated attribute, the first counts
+    while at < html.size and html[at] != _GREATER:
+        byte = html[at]
+        if classes[byte] & BLANK or byte == _SLASH:
+            last = byte if byte == _SLASH else last
+            at += 1
+            continue
+        last = 0
+        name, end = _name(html, at, classes)
+        at = max(end, at + 1)  # a lone `=` is a name too
+        start = stop = at
+        value = skip_blanks(html, at, classes)
+        if byte_at(html, value) == _EQUALS:
+            start, stop, at = _value(html, skip_blanks(html, value + 1, classes), classes)
+        slot = int(name) % _SLOTS
+        which = _KINDS[slot]
+        if _HASHES[slot] == name and not seen >> which & 1 and used < len(out):
+            seen |= 1 << which
+            out[used, WHICH], out[used, FROM], out[used, TO] = which, start, stop
+            used += 1
+    return used, last == _SLASH, at + 1
+
+
+@lean
+def _value(html: Bytes, at: int, classes: Bytes) -> tuple[int, int, int]:
+    """(start of an attribute's value, its end, where to go on)."""
+    quote = byte_at(html, at)
+    if quote in (_QUOTE, _TICK):
+        end = find(html, at + 1, quote)
+        return at + 1, end, end + 1
+    start = at
+    while at < html.size and not classes[html[at]] & BLANK and html[at] != _GREATER:
+        at += 1
+    return start, at, at
+
+
+@lean
+def _content_end(html: Bytes, at: int, name: np.uint32, classes: Bytes) -> int:
+    """Where the end tag of a skipped element begins; behind the end if there is none."""
+    at = find(html, at, _LESS)
+    while at < html.size:
+        if byte_at(html, at + 1) == _SLASH and _name(html, at + 2, classes)[0] == name:
+            return at
+        at = find(html, at + 1, _LESS)
+    return at
+
+
+@lean
+def _declaration_end(html: Bytes, at: int, closing: bool) -> int:
+    """Where a comment, declaration or malformed end tag ends; the next byte if it is a lone `<`."""
+    byte = byte_at(html, at + 1)
+    if byte == _BANG and byte_at(html, at + 2) == _DASH and byte_at(html, at + 3) == _DASH:
+        end = find(html, at + 4, _GREATER)
+        while end < html.size and not (html[end - 1] == _DASH and html[end - 2] == _DASH):
+            bang = html[end - 1] == _BANG and html[end - 2] == _DASH and html[end - 3] == _DASH
+            if bang and end - 3 >= at + 4:
+                break
+            end = find(html, end + 1, _GREATER)
+        return end + 1
+    if byte in (_BANG, _QUESTION) or closing:
+        return find(html, at + 1, _GREATER) + 1
+    return at + 1

@@ -1,6 +1,5 @@
 """extract: web archives -> documents, one for each page."""
 
-import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -10,7 +9,7 @@ from typing import ClassVar, Literal
 
 import pyarrow as pa
 
-from pipeline.files import Files, of_source, stem
+from pipeline.files import Files, basename, of_source, stem
 from pipeline.schema import DOCUMENT
 from pipeline.stage import Job, Output, Stage
 from pipeline.storage import open_input
@@ -137,7 +136,7 @@ class Archive:
             "url": clean_line(record.url) or None,
             "date": date,
             "license": self.stage.license or None,
-            "warc": os.path.basename(self.path),
+            "warc": basename(self.path),
             "offset": record.offset,
             "length": record.length,
             **page._asdict(),

@@ -1,7 +1,6 @@
 """ingest: curated texts and ready corpora -> documents."""
 
 import datetime
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any, ClassVar, Literal
@@ -9,7 +8,7 @@ from typing import IO, Any, ClassVar, Literal
 import pyarrow as pa
 
 from pipeline.errors import InputError
-from pipeline.files import Files, of_source, stem
+from pipeline.files import Files, basename, of_source, stem
 from pipeline.schema import DOCUMENT, REASON
 from pipeline.stage import Job, Output, Stage
 from pipeline.storage import open_input
@@ -102,7 +101,7 @@ class Ingest(Stage):
             write_rows(rows, output, schema, self.validation, self.split_by, self.seed)
 
     def _rows(self, file: IO[bytes], path: str) -> Iterator[Row]:
-        *_, kind, packed = ("", "", *os.path.basename(path).lower().split("."))
+        *_, kind, packed = ("", "", *basename(path).lower().split("."))
         if packed not in COMPRESSED:
             kind, packed = packed, ""
         prefix = f"{self.source}/{stem(path)}"

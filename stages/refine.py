@@ -1,6 +1,5 @@
 """refine: the pages of survivors once more, by another engine."""
 
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ import pyarrow.compute as pc
 
 from pipeline.dataset import Dataset
 from pipeline.errors import InputError
-from pipeline.files import Files, expand
+from pipeline.files import Files, basename, expand
 from pipeline.schema import REASON, with_column
 from pipeline.stage import MapStage
 from pipeline.supervise import Limits, supervised
@@ -94,7 +93,7 @@ class Refine(MapStage):
         found: dict[str, list[str]] = {}
         saved = inputs["raw"].files("raw").values() if "raw" in inputs else ()
         for path in (*expand(self.warcs), *saved):
-            found.setdefault(os.path.basename(path), []).append(path)
+            found.setdefault(basename(path), []).append(path)
         return found
 
     def process(self, documents: pa.Table, loaded: Archives) -> pa.Table:

@@ -6,6 +6,8 @@ from collections import deque
 from pathlib import Path
 
 import boto3
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from moto.server import ThreadedMotoServer
 from toy import contents
@@ -79,8 +81,7 @@ def test_from_an_s3_server(local, tmp_path, monkeypatch):
     client.create_bucket(Bucket="crawls")
     for path in CRAWL.iterdir():
         client.upload_file(str(path), "crawls", f"2019/{path.name}")
-    assert run(tmp_path / "a", "'s3://crawls/2019/*.warc.gz'", Processes(1)) == local
-    assert run(tmp_path / "b", "'s3://crawls/2019'", Processes(2)) == local
+    assert run(tmp_path / "run", "'s3://crawls/2019/*.warc.gz'", Processes(2)) == local
     server.stop()
 
 
@@ -133,3 +134,46 @@ def test_mistakes_are_found_before_anything_runs(site, tmp_path):
         with pytest.raises(InputError, match=words):
             run(tmp_path, warcs, commoncrawl=site.url(""))
     assert not (tmp_path / "crawl").exists()
+
+
+def test_addresses_with_a_query(site, local, tmp_path):
+    folder = "/crawl-data/CC-MAIN-2019-18/segments/1/warc"
+    urls = [site.url(f"{folder}/{path.name}?sig=a/b.c&key=1") for path in sorted(CRAWL.iterdir())]
+    assert run(tmp_path, str(urls)) == local
+
+
+def test_parquet_and_lines_over_a_network(site, tmp_path):
+    texts = [f"Text number {n}, long enough." for n in range(2000)]
+    pq.write_table(pa.table({"text": texts}), tmp_path / "a.parquet", row_group_size=500)
+    site.put("/a.parquet", (tmp_path / "a.parquet").read_bytes(), status(503), honest(), cut(100))
+    site.put("/b.jsonl.gz", gzip.compress(b"".join(b'{"text": "%b"}\n' % text.encode() for text in texts)))
+    steps = (
+        '[steps.own]\nstage = "ingest"\nsource = "own"\nfiles = ["URL/a.parquet?x=1", "URL/b.jsonl.gz?y"]\n'
+    )
+    table = "\n".join(f"{key} = {value!r}" for key, value in NETWORK.items())
+    text = f"{steps.replace('URL', site.url(''))}[network]\n{table}"
+    Run(parse(text.encode(), "own", "/", STAGES), str(tmp_path / "run"), Inline(), say=print).run()
+    for name in ("own-a", "own-b"):
+        assert pq.read_table(tmp_path / f"run/own/shards/{name}.parquet")["text"].to_pylist() == texts
+
+
+def test_records_are_read_again_where_they_are(site, tmp_path):
+    steps = """
+[steps.crawl]
+stage = "extract"
+warcs = "WARCS"
+[steps.again]
+stage = "refine"
+documents = "crawl"
+warcs = "WARCS"
+engine = "resiliparse"
+[network]
+"""
+    settings = "\n".join(f"{key} = {value!r}" for key, value in NETWORK.items())
+    runs = []
+    for name, warcs in {"disk": f"{CRAWL}#:1", "web": "commoncrawl:CC-MAIN-2019-18#:1"}.items():
+        text = f"{steps.replace('WARCS', warcs)}{settings}\ncommoncrawl = '{site.url('')}'"
+        Run(parse(text.encode(), "again", "/", STAGES), str(tmp_path / name), Inline(), say=print).run()
+        runs.append(contents(tmp_path / name / "again"))
+    assert runs[0] == runs[1]
+    assert any(request.range not in ("", "bytes=0-", "bytes=0-0") for request in site.requests)

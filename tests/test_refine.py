@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scripts import SENTENCES
 from test_extract import CODECS, Archive, page
+from webserver import serving
 
 from classifiers.words import words
 from pipeline.dataset import Dataset
@@ -221,6 +222,20 @@ def test_workers_batches_and_shards_make_no_difference(tmp_path):
     parts = pa.concat_tables(stage.process(piece, archives) for piece in pieces)
     assert parts.equals(whole.take(shuffled))
     assert whole["refined"].to_pylist() == ["yes"] * 60
+
+
+def test_neighbours_on_a_server_cost_one_request(tmp_path):
+    archive = Archive()
+    for language, text in SENTENCES.items():
+        archive.page(f"http://{language}.example/", page(text))
+    path = save(tmp_path, archive)
+    local = run(tmp_path).read()
+    with serving() as site:
+        fields = f"warcs = '{site.put('/crawl.warc.gz', path.read_bytes())}'"
+        remote = run(tmp_path, CRAWL + again(fields=fields), "remote").read()
+        asked = [request.range for request in site.requests]
+        assert len([each for each in asked if each != "bytes=0-0"]) == 1  # besides the question for its size
+    assert remote.equals(local) and set(remote["refined"].to_pylist()) == {"yes"}
 
 
 META = '<meta name="author" content="Ngũgĩ Example"><meta property="article:published_time" content="{}">'

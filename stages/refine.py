@@ -43,7 +43,7 @@ class Refine(MapStage):
 
     Fields:
         warcs: where the archives are now: files, folders, globs, lists; found by the file names in `warc`
-        engine: what finds the main text of a page: trafilatura, or resiliparse
+        engine: what finds the main text of a page: trafilatura, resiliparse, winnow, winnow-small
         metadata: also add what Trafilatura says of `title`, `author` and day of being `published`
         min_agreement: reject a document whose two texts agree less than this
         deadline: seconds of CPU time that a record may take; beyond, the first text stays (error:timeout)
@@ -51,7 +51,7 @@ class Refine(MapStage):
     """
 
     warcs: Files = ()
-    engine: Literal["trafilatura", "resiliparse"] = "trafilatura"
+    engine: Literal["trafilatura", "resiliparse", "winnow", "winnow-small"] = "trafilatura"
     metadata: bool = False
     min_agreement: float = 0.0
     deadline: float = 10.0

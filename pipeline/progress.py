@@ -19,6 +19,7 @@ from rich.progress import Progress as RichProgress
 from rich.text import Text
 
 from pipeline.executors import Cost
+from pipeline.remote_pace import waiting
 
 
 class Progress:
@@ -54,8 +55,16 @@ class _Rate(ProgressColumn):
         return Text(rate(rows, size, task.finished_time or task.elapsed or 0.0), style="cyan")
 
 
+class _Waiting(ProgressColumn):
+    """What the run waits for, while it does."""
+
+    def render(self, task: Task) -> Text:
+        waits = "" if task.finished else waiting()
+        return Text(f"waits {waits}" if waits else "", style="yellow")
+
+
 class Bars(Progress):
-    """A line per step: shards done, documents/s, MB/s, time left."""
+    """A line per step: shards done, documents/s, MB/s, time left, what the network keeps waiting."""
 
     def __init__(self, console: Console) -> None:
         self._bars = RichProgress(
@@ -65,6 +74,7 @@ class Bars(Progress):
             _Rate(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
+            _Waiting(),
             console=console,
         )
         self._tasks: dict[str, TaskID] = {}
@@ -136,6 +146,8 @@ class Lines(Progress):
         facts = [f"{self._done}/{self._total} in {seconds:.0f} s", rate(self._rows, self._size, seconds)]
         if finished and left:
             facts.append(f"{left * seconds / finished:.0f} s left")
+        if waits := waiting():
+            facts.append(f"waits {waits}")
         line = f"{self._step} {self._part}: {', '.join(filter(None, facts))}"
         self._console.print(line, highlight=False, markup=False)
 

@@ -82,10 +82,10 @@ def take_turn(url: str) -> None:
         time.sleep(seconds * random.uniform(1.0, 1.1))
 
 
-def waiting(folder: str) -> str:
-    """What a run waits for at this moment: '12 s for data.example.org (503 Slow Down, …)', or nothing."""
+def waiting() -> str:
+    """What this run waits for at this moment: '12 s for data.example.org (503 Slow Down, …)', or nothing."""
     try:
-        with open(os.path.join(folder, ".network", _LOG), "rb") as file:
+        with open(os.path.join(session().folder, _LOG), "rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - 1000))
             last = json.loads(file.read().splitlines()[-1])
     except (OSError, ValueError, IndexError):  # there was nothing to wait for yet

@@ -4,13 +4,16 @@ import io
 import json
 import random
 import time
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
 
 import pytest
+from rich.console import Console
 from webserver import chunked, cut, elsewhere, endless, honest, longer, quick, serving, stall, status
 
 from pipeline import storage
 from pipeline.errors import InputError, StorageError, WinnowError
+from pipeline.progress import Lines
 from pipeline.remote_pace import take_turn, waiting
 from pipeline.remote_settings import used
 
@@ -212,4 +215,24 @@ def test_a_server_that_says_when_is_left_alone_by_all(site, tmp_path):
     assert time.monotonic() - started >= 1
     note = json.loads((tmp_path / ".network/log.jsonl").read_text().splitlines()[-1])
     assert note["why"] == "503 Service Unavailable, failure 1 of 6" and note["url"] == url
-    assert waiting(str(tmp_path)) == "" == waiting(str(tmp_path / "none"))
+
+
+def test_a_wait_is_seen(site, tmp_path):
+    assert waiting() == ""
+    site.put("/wait", DATA, status(503, Retry_After="2"))
+    with ThreadPoolExecutor() as pool:
+        reading = pool.submit(storage.read_bytes, site.url("/wait"))
+        seen = set()
+        lines = io.StringIO()
+        progress = Lines(Console(file=lines))
+        progress.start("crawl", "shards", 2, 0)
+        while not reading.done():
+            seen.add(waiting())
+            time.sleep(0.1)
+            if waiting() and not lines.getvalue():
+                progress.EVERY = 0
+                progress.done("a", None)
+        assert reading.result() == DATA
+    assert f"2 s for 127.0.0.1:{site.port} (503 Service Unavailable, failure 1 of 6)" in seen
+    assert f"waits 2 s for 127.0.0.1:{site.port}" in lines.getvalue().replace("\n", " ")
+    assert waiting() == ""

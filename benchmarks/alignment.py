@@ -1,8 +1,10 @@
 """Which blocks of a page are its gold text: what the extractor is trained on.
 
 Gold text is what a person took out of the page, without a word on where it stood. Both are read as words; the
-alignment that keeps the order of both and explains most of the gold, in runs as long as may be, says which words of
-the page are gold. A block is positive if at least half of its words are. What stands elsewhere in the page than in
+alignment that keeps the order of both and explains most of the gold, in runs as long as may be, says which
+words of
+the page are gold. A block is positive if at least half of its words are. What stands elsewhere in the page
+than in
 the gold text is found again by its runs of four words.
 """
 
@@ -52,7 +54,9 @@ def _find_moved(
     blocks: Sequence[list[str]], gold: list[str], explained: NDArray[np.bool_], shares: NDArray[np.float32]
 ) -> None:
     """Blocks most of whose runs of four words are in the gold text where nothing explains it yet."""
-    missing = Counter(tuple(gold[at : at + 4]) for at in range(len(gold) - 3) if not explained[at : at + 4].any())
+    missing = Counter(
+        tuple(gold[at : at + 4]) for at in range(len(gold) - 3) if not explained[at : at + 4].any()
+    )
     for number, block in enumerate(blocks):
         if 2 * shares[number] >= 1 or len(block) < 5:
             continue
@@ -63,9 +67,7 @@ def _find_moved(
 
 
 @kernel
-def align(
-    page: NDArray[np.int32], gold: NDArray[np.int32], in_gold: NDArray[np.bool_]
-) -> NDArray[np.int32]:
+def align(page: NDArray[np.int32], gold: NDArray[np.int32], in_gold: NDArray[np.bool_]) -> NDArray[np.int32]:
     """For each word of the page, the word of the gold text that it is, or -1."""
     run = np.zeros(gold.size + 1, np.float32)  # the best value if the last words of both are a match
     best = np.zeros(gold.size + 1, np.float32)

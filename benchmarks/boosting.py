@@ -1,12 +1,14 @@
-"""Fit what the extractor looks up: weights of class tokens (logistic regression), trees over features (LightGBM)."""
+"""Fit what the extractor looks up: weights of class tokens (logistic regression), trees over features
+(LightGBM).
+"""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import lightgbm
 import numpy as np
-import scipy.sparse as sparse
 from numpy.typing import NDArray
+from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 
 from stages.blocks import INLINE, INLINE_END, OWNER, PARENT, TOKENS, TOKENS_END, Page

@@ -2,7 +2,8 @@
 
 python -m benchmarks.train_extractor PAGES.jsonl.zst ... [--check]
 
-Prints F1 by cross-validation (no host is in two parts), then writes the models and their card beside the code that
+Prints F1 by cross-validation (no host is in two parts), then writes the models and their card beside the
+code that
 uses them, stages/winnow.npz, winnow-small.npz and winnow.json. With --check only the table is made.
 """
 
@@ -20,12 +21,12 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import numpy as np
-import scipy.sparse as sparse
 import typer
 from numpy.typing import NDArray
 from publicsuffixlist import PublicSuffixList
 from rich.console import Console
 from rich.table import Table
+from scipy import sparse
 
 from benchmarks.alignment import labels, words
 from benchmarks.boosting import Size, class_tokens, fit_trees, fit_weights
@@ -86,9 +87,12 @@ def main(
     console = Console(width=None if Console().is_terminal else 120)
     found = [found for path in pages for line in lines(path) if (found := example(path.name, line))]
     weights = [learn_weights([e for e in found if e.fold != fold]) for fold in range(FOLDS)]
-    features = [e.features(weights[e.fold]) for e in found]  # scores of tokens by weights that have not seen the page
+    # class scores are by weights that have not seen the page
+    features = [e.features(weights[e.fold]) for e in found]
     quick = [page.f1 for page in cross_validated(found, features, SIZES["winnow-small"])]
-    found = [replace(e, worth=e.worth * DOUBT) if f1 < DOUBTED else e for e, f1 in zip(found, quick, strict=True)]
+    found = [
+        replace(e, worth=e.worth * DOUBT) if f1 < DOUBTED else e for e, f1 in zip(found, quick, strict=True)
+    ]
     scores = {name: cross_validated(found, features, size) for name, size in SIZES.items()}
     table = by_kind(found, scores)
     console.print(as_table(table))
@@ -129,7 +133,7 @@ def example(source: str, line: Mapping[str, Any]) -> Example | None:
     host = urlsplit(line["url"] or "").hostname or line["id"]
     return Example(
         key(data),
-        source.split(".")[0].removeprefix("pages-"),
+        source.partition(".")[0].removeprefix("pages-"),
         line.get("page_kind") or "article",
         _suffixes.privatesuffix(host) or host,
         line["gold_text"],
@@ -158,7 +162,9 @@ def cross_validated(
     scores = [Score()] * len(examples)
     for fold in range(FOLDS):
         taught = [place for place, e in enumerate(examples) if e.fold != fold]
-        trees = learn_trees([examples[place] for place in taught], [features[place] for place in taught], size)
+        trees = learn_trees(
+            [examples[place] for place in taught], [features[place] for place in taught], size
+        )
         for place, e in enumerate(examples):
             if e.fold == fold:
                 scores[place] = e.score(kept(log_odds(features[place], trees), e.measures))

@@ -1,6 +1,7 @@
 """A row of numbers for each block of a page: what the trees look at.
 
-Trees care only for the order of values, so there are no logarithms here, and every value is made of sums and one
+Trees care only for the order of values, so there are no logarithms here, and every value is made of sums
+and one
 division: the same bits on every machine.
 """
 
@@ -19,9 +20,9 @@ from stages.blocks import (
     PARENT,
     TAG_NUMBER,
     Page,
-    Table,
 )
 from stages.declared import DECLARED, flags
+from stages.markup import Table
 from stages.measures import (
     BARS,
     BOLD_CHARACTERS,
@@ -65,13 +66,13 @@ _OWN = names(
     "words characters link_share links word_length commas_a_word sentences_a_word sentences last first "
     "digit_share capital_share bars breaks images bold_share colons tag"
 )
-_CHAIN = names(
-    "hidden depth own_score chain_score least_score most_score inline_score parent_score"
-)
+_CHAIN = names("hidden depth own_score chain_score least_score most_score inline_score parent_score")
 _PLACE = ["block_share", "text_share", "blocks_before", "blocks_after", "text_before", "text_after"]
 _NEAR = [f"{name}{at:+d}" for at in (-3, -2, -1, 1, 2, 3) for name in ("words", "link_share", "kin")]
 _ABOVE = [
-    f"{name}^{level}" for level in range(5) for name in ("characters", "link_share", "text_share", "words_a_block")
+    f"{name}^{level}"
+    for level in range(5)
+    for name in ("characters", "link_share", "text_share", "words_a_block")
 ]
 _ALIKE = names(
     "siblings_alike siblings path_members path_text_share path_link_share path_length shape_members "
@@ -104,12 +105,14 @@ _INSIDE_COUNT = len(INSIDE)
 
 # Elements by what they usually hold, as one ordinal feature.
 GROUPS = np.zeros(COUNT, np.int32)
-for _group, _names in enumerate(
-    "p|h1|h2|h3|h4 h5 h6|li|td|th|div|span|dt|dd|blockquote|pre|figcaption|button|label|section|body|article|"
-    "ul ol menu dl|header|footer|tr|a|form|aside|nav|main|summary|address|caption".split("|"),
+for _group, _members in enumerate(
+    names(
+        "p h1 h2 h3 h4,h5,h6 li td th div span dt dd blockquote pre figcaption button label section body "
+        "article ul,ol,menu,dl header footer tr a form aside nav main summary address caption"
+    ),
     1,
 ):
-    for _name in _names.split():
+    for _name in _members.split(","):
         GROUPS[TAG[_name]] = _group
 _H1, _H2, _H3, _ARTICLE, _MAIN = (TAG[name] for name in ["h1", "h2", "h3", "article", "main"])
 _FAR = 999
@@ -141,7 +144,9 @@ def _share(part: float, whole: float) -> float:
 
 
 @lean
-def _own(page: Page, measures: Measures, around: Surroundings, weights: Table, groups: Table, out: Floats) -> None:
+def _own(
+    page: Page, measures: Measures, around: Surroundings, weights: Table, groups: Table, out: Floats
+) -> None:
     """What a block is by itself, what it is inside of, and what its class names say."""
     for block in range(len(page.blocks)):
         m, x, row = measures[block], out[block], page.blocks[block]
@@ -180,7 +185,9 @@ def _places(measures: Measures, out: Floats) -> None:
 
 @lean
 def _near(page: Page, measures: Measures, groups: Table, out: Floats) -> None:
-    """The three blocks before and behind: how long, how linked; element of the next, kinship of the others."""
+    """The three blocks before and behind: how long, how linked; element of the next, kinship of the
+    others.
+    """
     for block in range(len(out)):
         parent = page.elements[page.blocks[block, OWNER], PARENT]
         at = _NEAR_AT
@@ -251,8 +258,10 @@ def _page(page: Page, measures: Measures, around: Surroundings, out: Floats) -> 
         x = out[block, _PAGE_AT:]
         x[0], x[1], x[2] = below[BELOW], _share(below[LINKED], below[BELOW]), len(out)
         x[3], x[4], x[5] = _share(main, below[BELOW]), articles, mains
-        x[6], x[7], x[8] = _share(below[PLAIN], below[BELOW]), headings, _share(
-            around.elements[best, BELOW], below[BELOW]
+        x[6], x[7], x[8] = (
+            _share(below[PLAIN], below[BELOW]),
+            headings,
+            _share(around.elements[best, BELOW], below[BELOW]),
         )
         x[9] = _share(10 * below[COMMAS_BELOW], below[WORDS_BELOW])
 
@@ -302,7 +311,9 @@ def _best(page: Page, measures: Measures, around: Surroundings, path: Table, out
 
 @lean
 def _mark_best(page: Page, best: int, path: Table) -> tuple[int, int]:
-    """Of each element: is it in the best one; depth of the ancestor it shares with it. (First, last block in it.)"""
+    """Of each element: is it in the best one; depth of the ancestor it shares with it. (First, last block
+    in it.)
+    """
     path[:, 1] = -1
     element = best
     while element > 0:

@@ -32,6 +32,8 @@ from stages.markup import (
     WHICH,
     Markup,
     Table,
+    displays_none,
+    no_break_space,
     tokenize,
 )  # fmt: skip
 from stages.scan import BLANK, CLASSES, DIGIT, HIGH, LOWER, UPPER, Bytes, byte_at
@@ -49,7 +51,8 @@ _A, _B, _STRONG, _BR, _IMG, _BODY, _HTML, _HEAD, _PRE, _LISTING = (
     TAG[name] for name in ["a", "b", "strong", "br", "img", "body", "html", "head", "pre", "listing"]
 )
 # What the pass remembers from one tag to the next.
-(_TOP, _ROWS, _COUNT, _USED, _AT, _BEGUN, _FILLED, _PENDING, _PREFORMATTED, _BREAKS, _IMAGES, _LINKS, _INLINE, _LINK,
+(_TOP, _ROWS, _COUNT, _USED, _AT, _BEGUN, _FILLED, _PENDING, _PREFORMATTED, _BREAKS, _IMAGES, _LINKS,
+_INLINE, _LINK,
  _LINK_END, _BOLD, _MARKS, _LINK_MARK, _BOLD_MARK, _BEYOND, _TITLE,
  _TITLE_END, _STATE) = range(23)  # fmt: skip
 LINKED, BOLD = 1, 2  # kinds of marks
@@ -146,7 +149,7 @@ def _append(html: Bytes, at: int, end: int, classes: Bytes, page: Page, s: Table
         if byte == 0xC2 and byte_at(html, at + 1) == 0xA0:
             blank, width = BLANK, 2
         elif byte == 38:  # &
-            width = _no_break_space(html, at)
+            width = no_break_space(html, at)
             blank = BLANK if width > 1 else 0
         if blank and verbatim:
             if out > begun or byte != 10:  # the first line end after <pre> is none
@@ -164,16 +167,6 @@ def _append(html: Bytes, at: int, end: int, classes: Bytes, page: Page, s: Table
             out += 1
         at += width
     s[_AT], s[_PENDING], s[_FILLED] = out, pending, filled
-
-
-@lean
-def _no_break_space(html: Bytes, at: int) -> int:
-    """Bytes of the `&nbsp;` or `&#160;` that stands here; 1 if none does."""
-    if byte_at(html, at + 5) != 59:
-        return 1
-    if html[at + 1] == 110 and html[at + 2] == 98 and html[at + 3] == 115 and html[at + 4] == 112:
-        return 6
-    return 6 if html[at + 1] == 35 and html[at + 2] == 49 and html[at + 3] == 54 and html[at + 4] == 48 else 1
 
 
 @lean
@@ -336,7 +329,9 @@ def _pop(top: int, page: Page, s: Table, stack: Table) -> None:
 
 
 @lean
-def _read_attributes(html: Bytes, attributes: Table, classes: Bytes, page: Page, s: Table) -> tuple[int, int]:
+def _read_attributes(
+    html: Bytes, attributes: Table, classes: Bytes, page: Page, s: Table
+) -> tuple[np.int64, np.int64]:
     """Add an element's class tokens; (hash of its classes, whether it is hidden)."""
     signature, hidden = np.int64(0), np.int64(0)
     for row in attributes:
@@ -346,7 +341,11 @@ def _read_attributes(html: Bytes, attributes: Table, classes: Bytes, page: Page,
             whole = _add_tokens(html[start:end], seed, classes, page, s)
             if which == CLASS:
                 signature = (signature * 31 + np.int64(whole)) & 0x7FFFFFFF
-        elif which == HIDDEN or (which == ARIA_HIDDEN and byte_at(html, start) | 32 == 116) or (which == STYLE and _displays_none(html, start, end)):  # "true"
+        elif (
+            which == HIDDEN
+            or (which == ARIA_HIDDEN and byte_at(html, start) | 32 == 116)
+            or (which == STYLE and displays_none(html, start, end))
+        ):  # "true"
             hidden = np.int64(1)
     return signature, hidden
 
@@ -387,16 +386,3 @@ def _add_tokens(value: Bytes, seed: np.uint32, classes: Bytes, page: Page, s: Ta
             name = np.uint32((name ^ np.uint32(value[at])) * prime)
         before = kind
     return signature
-
-
-@lean
-def _displays_none(html: Bytes, at: int, end: int) -> bool:
-    """Whether a style says `display: none`."""
-    while at + 11 < end:
-        if html[at] | 32 == 100 and html[at + 1] | 32 == 105 and html[at + 3] | 32 == 112 and html[at + 7] == 58:
-            at += 8
-            while at < end and html[at] == 32:
-                at += 1
-            return bool(at < end and html[at] | 32 == 110)
-        at += 1
-    return False

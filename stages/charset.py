@@ -9,8 +9,11 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import pyarrow as pa
 from resiliparse.parse.encoding import detect_encoding
 
+from classifiers.language import detect
+from stages.cjk import FAMILIAR, FREQUENT, familiarity, multibyte, sample
 from stages.decoders import MULTIBYTE, REPLACEMENT, text_of
 from stages.labels import name_of
 from stages.utf8 import Survey, survey
@@ -20,14 +23,33 @@ _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16le"), (codecs
 _HTTP = re.compile(r"charset\s*=\s*[\"']?\s*([\w.:-]{2,40})", re.IGNORECASE)
 _META = re.compile(rb"<meta\b[^>]{0,1000}?\bcharset\s*=\s*[\"']?\s*([\w.:-]{2,40})", re.IGNORECASE)
 _XML = re.compile(rb"\s{0,100}<\?xml\b[^>]{0,200}?\bencoding\s*=\s*[\"']\s*([\w.:-]{2,40})")
+_TAGS = re.compile(rb"<(script|style)\b.*?</\1|<[^>]*>", re.DOTALL | re.IGNORECASE)
 _COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
+_LOST = REPLACEMENT.encode()
 _BLANK_ASCII = b" " * 0x80 + bytes(range(0x80, 0x100))  # for bytes.translate
-
+_ESCAPES = {"iso-2022-jp": b"\x1b$", "iso-2022-kr": b"\x1b$)C", "hz-gb-2312": b"~{"}
 _LATIN = frozenset(
     [f"iso-8859-{n}" for n in (2, 3, 4, 10, 13, 14, 15, 16)]
     + [f"windows-{n}" for n in (1250, 1252, 1254, 1257, 1258)]
     + ["macintosh"]
 )
+_OF_LANGUAGES = {  # the Latin charsets of languages that windows-1252 cannot write, that of Windows last
+    "pl cs sk hu sl hr bs sh sr ro hsb dsb": ("iso-8859-2", "windows-1250"),
+    "tr az ku": ("windows-1254",),
+    "lt lv": ("iso-8859-13", "windows-1257"),
+    "vi": ("windows-1258",),
+}
+_COMMON = frozenset({"iso-8859-2", "windows-1250", "windows-1254"})  # which a detector rarely guesses in vain
+_C1 = re.compile(rb"[\x80-\x9f]")  # controls in the charsets of ISO, letters and quotes in those of Windows
+_LATIN_LIKELY = [names[0] for names in _OF_LANGUAGES.values()]
+_LATIN_OF = {code: names for codes, names in _OF_LANGUAGES.items() for code in codes.split()}
+_TWINS = {  # charsets that a detector takes for one another, and what is written in the second only
+    "koi8-r": (
+        "koi8-u",
+        re.compile(rb"[\xa4\xa6\xa7\xad\xb4\xb6\xb7\xbd][\xc0-\xff]|[\xc0-\xff][\xa4\xa6\xa7]"),
+    ),
+    "windows-1253": ("iso-8859-7", re.compile(rb"\xb6[\xd9-\xfe]")),
+}
 
 
 class Decoded(NamedTuple):
@@ -56,9 +78,9 @@ def decode(data: bytes, content_type: str = "") -> Decoded:
     found = survey(data)
     if found.stray:
         return _legacy(data, content_type, found)
-    if found.sequences or b"\x1b$" not in data or "iso-2022-jp" not in _witnesses(data, content_type):
-        return Decoded(data, "utf-8", found.replaced)
-    return _decoded(data, "iso-2022-jp")
+    if not found.sequences and (name := _escaped(data, content_type)):
+        return _decoded(data, name)
+    return Decoded(data, "utf-8", found.replaced)
 
 
 def _declared(head: bytes, content_type: str) -> list[str]:
@@ -71,21 +93,21 @@ def _declared(head: bytes, content_type: str) -> list[str]:
     return list(dict.fromkeys("utf-8" if name.startswith("utf-16") else name for name in names))
 
 
-def _witnesses(data: bytes, content_type: str) -> list[str]:
-    return [*_declared(data[:_LOOK], content_type), _detected(data)]
-
-
-def _detected(data: bytes) -> str:
-    """What the detector says of the bytes, or nothing."""
-    return name_of(detect_encoding(data, html5_compatible=False) or "")
+def _escaped(data: bytes, content_type: str) -> str:
+    """The charset that writes other scripts in ASCII, between escapes, if two witnesses speak for it."""
+    likely = [name for name, escape in _ESCAPES.items() if escape in data]
+    if not likely:
+        return ""
+    witnesses = [*_declared(data[:_LOOK], content_type), _detected(data)]
+    return next((name for name in likely if name in witnesses), "")
 
 
 def _wide(head: bytes) -> str:
-    """UTF-16 without a mark: every other byte of its markup is NUL."""
+    """UTF-16 without a mark: every other byte of its markup is NUL, and few of the others are."""
     even, odd = head[::2].count(0), head[1::2].count(0)
-    if 4 * (even + odd) < len(head) or len(head) < 8:
+    if 4 * max(even, odd) < len(head) or len(head) < 8 or max(even, odd) < 4 * min(even, odd):
         return ""
-    return "utf-16le" if odd >= even else "utf-16be"
+    return "utf-16le" if odd > even else "utf-16be"
 
 
 def _legacy(data: bytes, content_type: str, found: Survey) -> Decoded:
@@ -97,7 +119,8 @@ def _legacy(data: bytes, content_type: str, found: Survey) -> Decoded:
     declared = [name for name in _declared(data[:_LOOK], content_type) if name != "utf-8"]
     for name in _candidates(data, declared, dense):
         decoded = _decoded(data, name)
-        if 50 * decoded.data.count(REPLACEMENT.encode()) <= sum(runs):
+        lost = decoded.data.count(_LOST) - decoded.data.endswith(_LOST)  # the last one may be cut
+        if 50 * lost <= sum(runs):
             return decoded
     return _decoded(data, "windows-1252")
 
@@ -107,9 +130,17 @@ def _candidates(data: bytes, declared: list[str], dense: bool) -> Iterator[str]:
 
     The detector costs more than all the rest, so it is asked only where no declaration stands unchallenged.
     """
-    if len(declared) == 1 and (declared[0] in MULTIBYTE or not dense):
-        yield declared[0]
+    first = declared[0] if declared else ""
+    if len(declared) == 1 and first not in MULTIBYTE and not dense:
+        yield first
+    some = sample(data)
+    if first in FREQUENT and familiarity(some, first) >= FAMILIAR:
+        yield first
+    if name := multibyte(some):
+        yield name
     guess = _detected(data)
+    if not declared:
+        guess = _refined(guess, data, some, dense)
     likely = [name for name in declared if not (dense and _unlike(name, guess))]
     if guess and (guess in likely or not likely):
         yield guess  # two witnesses, or the only one
@@ -127,6 +158,45 @@ def _unlike(name: str, guess: str) -> bool:
     if name in _LATIN:
         return guess not in (*_LATIN, "utf-8", "")
     return guess in MULTIBYTE and name not in MULTIBYTE
+
+
+def _detected(data: bytes) -> str:
+    """What the detector says of the bytes, or nothing."""
+    return name_of(detect_encoding(data, html5_compatible=False) or "")
+
+
+def _refined(guess: str, data: bytes, some: bytes, dense: bool) -> str:
+    """A guess that nothing else speaks for, with what the detector does not see.
+
+    Letters that only a twin of the charset has; and the language, which tells the Latin charsets apart.
+    """
+    if guess in _TWINS:
+        twin, letters = _TWINS[guess]
+        return twin if letters.search(some) else guess
+    if guess not in _LATIN and (dense or guess not in MULTIBYTE):
+        return guess
+    return _latin(guess, _visible(data))
+
+
+def _latin(guess: str, shown: bytes) -> str:
+    """The Latin charset in which what is shown reads best: surely a language of that charset."""
+    names = list(
+        dict.fromkeys([guess if guess in _LATIN else "windows-1252", "windows-1252", *_LATIN_LIKELY])
+    )
+    languages, scores = detect(pa.array([text_of(shown, name) for name in names]))
+    families = [_LATIN_OF.get(language, ("windows-1252",)) for language in languages]
+    if guess in _COMMON and guess in families[0]:
+        return guess
+    fitting = [at for at, name in enumerate(names) if name in families[at]]
+    family = families[max(fitting, key=lambda at: scores[at])] if fitting else ("windows-1252",)
+    if guess in family:
+        return guess
+    return family[-1] if _C1.search(shown) else family[0]
+
+
+def _visible(data: bytes) -> bytes:
+    """The beginning of what a page shows."""
+    return b" ".join(_TAGS.sub(b" ", data[: 1 << 16]).split())[: 1 << 12]
 
 
 def _decoded(data: bytes, name: str) -> Decoded:

@@ -33,7 +33,8 @@ _NAMES = np.array([name_hash(name.lower()) for name in _BITS], np.uint32)
 _FLAGS = np.array([*_BITS.values()], np.int32)
 _SCRIPT, _META = np.int32(np.uint32(name_hash("script")).astype(np.int32)), TAG["meta"]
 _OG_TYPE, _TIME, _TYPE_KEY, _BODY_KEY, _JSON = (
-    np.uint32(name_hash(name)) for name in ("og:type", "article:published_time", "@type", "articlebody", "json")
+    np.uint32(name_hash(name))
+    for name in ("og:type", "article:published_time", "@type", "articlebody", "json")
 )
 _SEED = np.uint32(name_hash(""))
 _OG_SEED = np.uint32(name_hash("og:"))
@@ -47,20 +48,26 @@ def flags(declared: int) -> Floats:
 
 @lean
 def declared(html: Bytes, markup: Markup) -> int:
-    """What a page declares in <meta property="og:type">, in microdata and in JSON-LD: a bit for each of DECLARED."""
+    """What a page declares in <meta property="og:type">, in microdata and in JSON-LD: a bit for each of
+    DECLARED.
+    """
     found = 0
     for row in range(len(markup.tags)):
         tag = markup.tags[row]
         first = tag[ATTRIBUTE]
         last = markup.tags[row + 1, ATTRIBUTE] if row + 1 < len(markup.tags) else len(markup.attributes)
-        prefix, key = _SEED, np.uint32(0)
+        key = np.uint32(0)
         for place in range(first, last):
             which, start, end = markup.attributes[place]
             if which == ITEMTYPE:
                 found |= _known(_hash_of_last(html, start, end, _SEED))
             elif which == PROPERTY:
                 key = _hash_of(html, start, end, _SEED)
-            elif which == TYPE and tag[NAME] == _SCRIPT and _hash_of(html, max(start, end - 4), end, _SEED) == _JSON:
+            elif (
+                which == TYPE
+                and tag[NAME] == _SCRIPT
+                and _hash_of(html, max(start, end - 4), end, _SEED) == _JSON
+            ):
                 found |= _in_json(html, tag[START], tag[END])
         if tag[ELEMENT] == _META and key in (_OG_TYPE, _TIME):
             for place in range(first, last):

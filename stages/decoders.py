@@ -1,8 +1,9 @@
 """Text from bytes whose charset is known, as the WHATWG Encoding Standard maps them.
 
-Python's codecs differ from the standard in small things that common pages have: numbers in circles and the
-wave dash of EUC-JP and ISO-2022-JP, the middle dot of Big5, the Belarusian letter of KOI8-U. Bytes that the
-standard maps to a control character, for want of a meaning, are U+FFFD here: they count as lost.
+Python's codecs differ from the standard in small things that common pages have: numbers in circles in EUC-JP
+and ISO-2022-JP, the middle dot of Big5, the Belarusian letter of KOI8-U. Two differences stay: bytes that the
+standard maps to a control character, for want of a meaning, are U+FFFD, so that they count as lost; and the
+wave dash and five other marks of EUC-JP are those of JIS and of every Python tool, not Microsoft's.
 """
 
 import codecs
@@ -20,12 +21,9 @@ _CODECS = {  # where Python calls the decoder otherwise
     "windows-874": "cp874",
     "x-mac-cyrillic": "mac_cyrillic",
 }
-_JAPANESE = {"〜": "～", "‖": "∥", "−": "－", "¢": "￠", "£": "￡", "¬": "￢"}
 _CHARACTERS = {  # what Python makes of some bytes, and what the standard does
     "big5": {"•": "‧", "､": "﹑", "‾": "¯", "∼": "～", "♁": "⊕", "☉": "⊙", "¥": "￥", "¢": "￠", "£": "￡"},
-    "euc-jp": _JAPANESE,
     "gb18030": {"\ue5e5": "\u3000", "\ue7c7": "ḿ"},
-    "iso-2022-jp": _JAPANESE,
     "koi8-u": {"╝": "ў", "╬": "Ў"},
     "shift_jis": dict.fromkeys("\uf8f0\uf8f1\uf8f2\uf8f3", REPLACEMENT),
 }

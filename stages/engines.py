@@ -1,9 +1,12 @@
 """Main text from HTML in UTF-8: the engines that a recipe can name, behind one signature."""
 
 from collections.abc import Callable
+from functools import partial
 
 from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.html import HTMLTree
+
+from stages.main_text import main_text
 
 
 def resiliparse(html: bytes) -> str:
@@ -26,4 +29,9 @@ def trafilatura(html: bytes) -> str:
     return extract(html.decode(), include_comments=False) or ""
 
 
-ENGINES: dict[str, Callable[[bytes], str]] = {"resiliparse": resiliparse, "trafilatura": trafilatura}
+ENGINES: dict[str, Callable[[bytes], str]] = {
+    "winnow": main_text,
+    "winnow-small": partial(main_text, name="winnow-small"),
+    "resiliparse": resiliparse,
+    "trafilatura": trafilatura,
+}

@@ -38,7 +38,7 @@ class Extract(Stage):
     Fields:
         warcs: WARC, WET or ARC files, plain or gzipped: files, folders, globs, warc.paths[.gz] lists
         source: name of the source: the first part of the documents' ids
-        engine: what finds the main text of a page: resiliparse, or trafilatura (better, 10 times slower)
+        engine: what finds the main text of a page: winnow or winnow-small, our own; resiliparse; trafilatura
         max_replaced: reject a page when more of its characters are U+FFFD, which stands for lost bytes
         validation: share of the registered domains whose pages make the validation split
         license: license of all documents, if one is known
@@ -50,7 +50,7 @@ class Extract(Stage):
 
     warcs: Files
     source: str = "cc"
-    engine: Literal["resiliparse", "trafilatura"] = "resiliparse"
+    engine: Literal["winnow", "winnow-small", "resiliparse", "trafilatura"] = "resiliparse"
     max_replaced: float = 0.01
     validation: float = 0.005
     license: str = ""

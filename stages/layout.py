@@ -6,14 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.kernel import lean
-from stages.blocks import OWNER, PARENT, TAG_NUMBER, TEXT, TEXT_END, Page, Table
+from stages.blocks import OWNER, PARENT, TAG_NUMBER, TEXT, TEXT_END, Page
+from stages.markup import Table
 from stages.scan import Bytes
 from stages.tags import TAG
 
 _LI, _TD, _TH = (TAG[name] for name in ("li", "td", "th"))
 _DEEPEST = 8  # levels of lists that are indented, two blanks each
 _DASH, _BLANK, _BAR, _LINE = b"- |\n"
-_ITEM, _LEVEL, _CELL, _BLOCKS = range(4)  # of an element: nearest item, items around it, nearest cell, blocks in it
+_ITEM, _LEVEL, _CELL, _BLOCKS = range(
+    4
+)  # of an element: nearest item, items around it, nearest cell, blocks in it
 
 
 def lay_out(page: Page, keep: NDArray[np.bool_]) -> str:

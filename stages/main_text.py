@@ -13,9 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from classifiers.kernel import lean
 from stages.block_features import describe
-from stages.blocks import Page, blocks
+from stages.blocks import blocks
 from stages.layout import lay_out
 from stages.measures import WORDS, Measures, measure
 from stages.trees import UNIT, Trees, log_odds

@@ -15,7 +15,8 @@ from stages.tags import COUNT, SKIPPED, TO_END, Tags, name_hash
 
 Table = NDArray[np.int32]
 
-# Columns of the table of tags: where it begins and ends, its element (negative: an end tag; NOTHING), the hash
+# Columns of the table of tags: where it begins and ends, its element (negative: an end tag; NOTHING), the
+# hash
 # of its name, its first attribute.
 START, END, ELEMENT, NAME, ATTRIBUTE = range(5)
 NOTHING = -1000  # a comment, or what is skipped
@@ -28,7 +29,10 @@ _NAMED = "class id role itemprop style hidden aria-hidden itemtype property cont
 _SLOTS = 31  # in which no two of them share a slot
 _HASHES, _KINDS = np.zeros(_SLOTS, np.uint32), np.zeros(_SLOTS, np.int32)
 for _kind, _attribute in enumerate(_NAMED.split(), 1):
-    _HASHES[name_hash(_attribute) % _SLOTS], _KINDS[name_hash(_attribute) % _SLOTS] = name_hash(_attribute), _kind
+    _HASHES[name_hash(_attribute) % _SLOTS], _KINDS[name_hash(_attribute) % _SLOTS] = (
+        name_hash(_attribute),
+        _kind,
+    )
 _SEED, _PRIME = np.uint32(2166136261), np.uint32(16777619)
 _LESS, _GREATER, _SLASH, _BANG, _QUESTION, _DASH, _EQUALS = b"<>/!?-="
 _QUOTE, _TICK = b"\"'"
@@ -63,7 +67,9 @@ def _count(html: Bytes) -> tuple[int, int]:
 
 @lean
 def _tokenize(html: Bytes, known: Tags, classes: Bytes, out: Markup, unclosed: Bytes) -> tuple[int, int]:
-    """Fill the tables; returns the rows used of each. `unclosed` notes elements of which no end tag is ahead."""
+    """Fill the tables; returns the rows used of each. `unclosed` notes elements of which no end tag is
+    ahead.
+    """
     count = used = 0
     at = find(html, 0, _LESS)
     while at < html.size:
@@ -194,3 +200,31 @@ def _declaration_end(html: Bytes, at: int, closing: bool) -> int:
     if byte in (_BANG, _QUESTION) or closing:
         return find(html, at + 1, _GREATER) + 1
     return at + 1
+
+
+@lean
+def no_break_space(html: Bytes, at: int) -> int:
+    """Bytes of the `&nbsp;` or `&#160;` that stands here; 1 if none does."""
+    if byte_at(html, at + 5) != 59:
+        return 1
+    if html[at + 1] == 110 and html[at + 2] == 98 and html[at + 3] == 115 and html[at + 4] == 112:
+        return 6
+    return 6 if html[at + 1] == 35 and html[at + 2] == 49 and html[at + 3] == 54 and html[at + 4] == 48 else 1
+
+
+@lean
+def displays_none(html: Bytes, at: int, end: int) -> bool:
+    """Whether a style says `display: none`."""
+    while at + 11 < end:
+        if (
+            html[at] | 32 == 100
+            and html[at + 1] | 32 == 105
+            and html[at + 3] | 32 == 112
+            and html[at + 7] == 58
+        ):
+            at += 8
+            while at < end and html[at] == 32:
+                at += 1
+            return bool(at < end and html[at] | 32 == 110)
+        at += 1
+    return False

@@ -1,6 +1,7 @@
 """What the text of each block is like: how long, how linked, how it begins and ends; no feature knows a word.
 
-Lengths are the same in every script as far as one may count: a word of a script without spaces is taken for two
+Lengths are the same in every script as far as one may count: a word of a script without spaces is taken for
+two
 Han or kana characters, or five Thai letters.
 """
 
@@ -11,10 +12,13 @@ from classifiers.kernel import lean
 from stages.blocks import LINKED, TEXT, TEXT_END, Page
 from stages.scan import BLANK, CLASSES, DIGIT, LOWER, UPPER, Bytes, byte_at
 
-# Columns: words in tenths, characters (one of a script without spaces is three), both inside links, characters in
-# bold, words that begin with a capital, digits, commas, ends of sentences, colons, bars, first and last character,
+# Columns: words in tenths, characters (one of a script without spaces is three), both inside links,
+# characters in
+# bold, words that begin with a capital, digits, commas, ends of sentences, colons, bars, first and last
+# character,
 # hash of the letters.
-(WORDS, CHARACTERS, LINK_WORDS, LINK_CHARACTERS, BOLD_CHARACTERS, CAPITALS, DIGITS, COMMAS, SENTENCES, COLONS, BARS,
+(WORDS, CHARACTERS, LINK_WORDS, LINK_CHARACTERS, BOLD_CHARACTERS, CAPITALS, DIGITS, COMMAS, SENTENCES,
+COLONS, BARS,
  FIRST, LAST, HASH) = range(14)  # fmt: skip
 # Kinds of first and last characters.
 OTHER, CAPITAL, SMALL, NUMERAL, LETTER = range(5)
@@ -22,7 +26,9 @@ STOP, COLON = 1, 2
 
 Measures = NDArray[np.int32]
 
-_SYMBOL, _WORD, _WIDE, _NARROW = range(4)  # what a character is: punctuation, a letter, Han or kana, Thai or Khmer
+_SYMBOL, _WORD, _WIDE, _NARROW = range(
+    4
+)  # what a character is: punctuation, a letter, Han or kana, Thai or Khmer
 _COMMA, _STOP, _COLON, _BAR, _CLOSER = range(1, 6)  # what punctuation is
 
 
@@ -73,7 +79,7 @@ def _measure(text: Bytes, at: int, end: int, classes: Bytes, m: Measures) -> Non
                 last = STOP if mark == _STOP else COLON if mark == _COLON else OTHER
                 first = OTHER if first < 0 else first
         else:
-            for place in range(at, at + width):
+            for place in range(at, min(at + width, end)):
                 value = np.uint32((value ^ np.uint32(text[place])) * np.uint32(16777619))
             case = _case(text, at, classes)
             if kind == _WORD:
@@ -121,7 +127,7 @@ def _character(text: Bytes, at: int, classes: Bytes) -> tuple[int, int, int]:
     if byte < 0x80:
         if classes[byte] & (UPPER | LOWER | DIGIT):
             return _WORD, 1, 0
-        if byte == 44 or byte == 59:
+        if byte in (44, 59):
             return _SYMBOL, 1, _COMMA
         if byte in (46, 33, 63):
             return _SYMBOL, 1, _STOP
@@ -143,12 +149,16 @@ def _character(text: Bytes, at: int, classes: Bytes) -> tuple[int, int, int]:
 
 
 @lean
-def _three_bytes(byte: int, second: int, third: int) -> tuple[int, int, int]:
+def _three_bytes(byte: np.int64, second: np.int64, third: np.int64) -> tuple[int, int, int]:
     """The same of a character of three bytes."""
     if byte == 0xE3 and second == 0x80:  # CJK punctuation
-        mark = _COMMA if third == 0x81 else _STOP if third == 0x82 else _CLOSER if third in (0x8D, 0x8F) else 0
+        mark = (
+            _COMMA if third == 0x81 else _STOP if third == 0x82 else _CLOSER if third in (0x8D, 0x8F) else 0
+        )
         return _SYMBOL, 3, mark
-    if byte == 0xEF and second == 0xBC and third <= 0x9F and not 0x90 <= third <= 0x99:  # full-width punctuation
+    if (
+        byte == 0xEF and second == 0xBC and third <= 0x9F and not 0x90 <= third <= 0x99
+    ):  # full-width punctuation
         mark = _COMMA if third in (0x8C, 0x9B) else _STOP if third in (0x81, 0x8E, 0x9F) else 0
         return _SYMBOL, 3, _COLON if third == 0x9A else mark
     if byte == 0xE2:

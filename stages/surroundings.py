@@ -1,6 +1,7 @@
 """What the elements around a block say of it: their class names, how much text they hold, what repeats.
 
-Three passes over the elements and blocks of a page: down from the root (class names), up to it (text), and one
+Three passes over the elements and blocks of a page: down from the root (class names), up to it (text), and
+one
 that counts what looks alike.
 """
 
@@ -19,8 +20,8 @@ from stages.blocks import (
     TOKENS,
     TOKENS_END,
     Page,
-    Table,
 )  # fmt: skip
+from stages.markup import Table
 from stages.measures import CHARACTERS, COMMAS, HASH, LINK_CHARACTERS, WORDS, Measures
 from stages.tags import COUNT, TAG, names
 
@@ -42,11 +43,14 @@ for _bit, _kind in enumerate(INSIDE):
     for _name in _INSIDE_OF.get(_kind, _kind).split():
         INSIDE_BITS[TAG[_name]] |= 1 << _bit
 
-# Columns of the table of elements: scores of class tokens (own, and sum, least and most from the root down to here),
-# text below (characters, linked ones, blocks, tenths of words, characters in plain paragraphs, commas), and how much
+# Columns of the table of elements: scores of class tokens (own, and sum, least and most from the root down
+# to here),
+# text below (characters, linked ones, blocks, tenths of words, characters in plain paragraphs, commas), and
+# how much
 # prose there is nearby (after Readability).
 OWN, CHAIN, LEAST, MOST, BELOW, LINKED, BLOCKS, WORDS_BELOW, PLAIN, COMMAS_BELOW, PROSE = range(11)
-# Columns of the table of containers: the two nearest elements around (itself included) that have siblings of the same
+# Columns of the table of containers: the two nearest elements around (itself included) that have siblings
+# of the same
 # signature: how many, which of them it is, its text as a share of the longest.
 NUMBER, ORDINAL, WEIGHT_SHARE = range(3)
 # Columns of the table of groups: blocks, characters, linked characters.
@@ -61,17 +65,23 @@ class Surroundings(NamedTuple):
     """Of each element (first three) and of each block (the others)."""
 
     elements: Floats  # [elements, 11]
-    inside: Table  # [elements, 4]: INSIDE bits; hidden; hashes of the signatures and of the tags from the root
+    inside: (
+        Table  # [elements, 4]: INSIDE bits; hidden; hashes of the signatures and of the tags from the root
+    )
     alike: Table  # [elements]: siblings of the same signature, itself included
     containers: Floats  # [elements, 6]: nearest, and next, element around that has such siblings
-    paths: Table  # [blocks]: its row in `groups`: blocks whose elements have the same signatures from the root
+    paths: (
+        Table  # [blocks]: its row in `groups`: blocks whose elements have the same signatures from the root
+    )
     shapes: Table  # [blocks]: the same by tags alone
     copies: Table  # [blocks, 2]: earlier blocks of the same text; all others
     groups: Floats  # [rows, 3]
 
 
 def survey(page: Page, measures: Measures, weights: NDArray[np.int32]) -> Surroundings:
-    """Look around in a page. `weights` are those of class tokens, by their lowest bits, in units of WEIGHT."""
+    """Look around in a page. `weights` are those of class tokens, by their lowest bits, in units of
+    WEIGHT.
+    """
     elements, count = len(page.elements), len(page.blocks)
     around = Surroundings(
         np.zeros((elements, 11), np.float32),
@@ -160,7 +170,11 @@ def _count_siblings(
         here, parent = around.containers[row], around.containers[page.elements[row, PARENT]]
         text = around.elements[row, BELOW]
         if values[slot] > 1 and text > 0:
-            here[NUMBER], here[ORDINAL], here[WEIGHT_SHARE] = values[slot], most[slot, 1], text / most[slot, 0]
+            here[NUMBER], here[ORDINAL], here[WEIGHT_SHARE] = (
+                values[slot],
+                most[slot, 1],
+                text / most[slot, 0],
+            )
             for column in range(3):
                 here[3 + column] = parent[column]
         else:
@@ -212,10 +226,10 @@ def _mixed(path: int, step: int) -> np.int32:
 
 
 @lean
-def _slot(keys: NDArray[np.int64], key: int) -> int:
+def _slot(keys: NDArray[np.int64], key: np.int64) -> int:
     """Where a key is in a hash table with open addressing, or may be put."""
     key = key if key != 0 else np.int64(1)
-    place = int((np.int64(key) * _MIX) >> 20) & (keys.size - 1)
+    place = int((key * _MIX) >> 20) & (keys.size - 1)
     while keys[place] != 0 and keys[place] != key:
         place = (place + 1) & (keys.size - 1)
     keys[place] = key

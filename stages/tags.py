@@ -1,4 +1,6 @@
-"""HTML's elements as small numbers, with what a parser without a tree must know of each (HTML Standard, 13)."""
+"""HTML's elements as small numbers, with what a parser without a tree must know of each (HTML Standard,
+13).
+"""
 
 from typing import NamedTuple
 
@@ -22,9 +24,7 @@ _BLOCKS = names(
     "legend li main menu nav noframes noscript ol optgroup option p pre search section summary table "
     "tbody td tfoot th thead tr ul listing"
 )
-_VOIDS = names(
-    "area base br col embed frame hr img input keygen link meta param source track wbr"
-)
+_VOIDS = names("area base br col embed frame hr img input keygen link meta param source track wbr")
 _SKIPS = "datalist iframe math noembed script select style svg template textarea title xmp audio video object"
 _INLINE = names(
     "a abbr acronym applet b bdi bdo big canvas cite code data del dfn em font head html i ins kbd map "
@@ -52,8 +52,9 @@ _FAMILIES = {
 }
 _SCOPE = 64 | 8 | 512  # no implied end reaches beyond a table, a cell, a caption or a button
 _ENDS = {  # what an opening tag ends, and what shields it
-    "address article aside blockquote center details dialog dir div dl fieldset figcaption figure footer form h1 "
-    "h2 h3 h4 h5 h6 header hgroup hr main menu nav ol p pre section table ul summary search listing": (
+    "address article aside blockquote center details dialog dir div dl fieldset figcaption figure "
+    "footer form h1 h2 h3 h4 h5 h6 header hgroup hr main menu nav ol p pre section table ul summary "
+    "search listing": (
         1,
         _SCOPE,
     ),

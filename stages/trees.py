@@ -1,8 +1,11 @@
 """Boosted trees as sorted thresholds: the exit leaf of every tree without walking one (QuickScorer).
 
-After Lucchese et al., "QuickScorer: a fast algorithm to rank documents with additive ensembles of regression trees"
-(SIGIR 2015). A node whose test `x <= threshold` fails rules out the leaves to its left; of those that no node has ruled
-out, the leftmost is where the tree ends. Each feature's thresholds are tried in ascending order up to the first that
+After Lucchese et al., "QuickScorer: a fast algorithm to rank documents with additive ensembles of
+regression trees"
+(SIGIR 2015). A node whose test `x <= threshold` fails rules out the leaves to its left; of those that no
+node has ruled
+out, the leftmost is where the tree ends. Each feature's thresholds are tried in ascending order up to the
+first that
 holds. Leaves are integers, so that a sum is the same in any order.
 """
 
@@ -26,7 +29,9 @@ for _bit in range(32):
 class Trees(NamedTuple):
     """An ensemble: log-odds are the sum of one leaf of each tree."""
 
-    starts: NDArray[np.int32]  # [features + 1]: feature f owns nodes starts[f]:starts[f + 1], thresholds ascending
+    starts: NDArray[
+        np.int32
+    ]  # [features + 1]: feature f owns nodes starts[f]:starts[f + 1], thresholds ascending
     thresholds: Floats  # [nodes]
     owners: NDArray[np.int32]  # [nodes]: its tree
     masks: NDArray[np.uint32]  # [nodes]: leaves that are left when its test fails
@@ -42,7 +47,11 @@ def log_odds(features: Floats, trees: Trees) -> NDArray[np.int64]:
 
 @lean
 def _score(
-    features: Floats, trees: Trees, left: NDArray[np.uint32], places: NDArray[np.int32], out: NDArray[np.int64]
+    features: Floats,
+    trees: Trees,
+    left: NDArray[np.uint32],
+    places: NDArray[np.int32],
+    out: NDArray[np.int64],
 ) -> None:
     for row in range(len(features)):
         left[:] = np.uint32(0xFFFFFFFF)

@@ -84,8 +84,92 @@ def test_nobody_says_it(codec, sample):
     _, text = sample
     page = PAGE.format("", f"{text} " * 20)
     found, _ = decode(page.encode(codec))
-    if codec not in ("iso8859_15", "cp1250", "cp1254", "cp932", "cp949"):  # here a detector can only guess
+    if codec != "iso8859_15":  # nothing but its euro sign tells it from windows-1252
         assert found == page
+
+
+EAST = ["shift_jis", "cp932", "euc_jp", "gb2312", "gbk", "gb18030", "big5", "euc_kr", "cp949"]
+
+
+@pytest.mark.parametrize("codec", EAST)
+def test_a_sentence_is_enough_for_the_charsets_of_east_asia(codec):
+    name, text = SAMPLES[codec]
+    assert decode(text.encode(codec)) == (text, name)
+    script = "<script>" + "var a = 'b'; " * 9000 + "</script>"
+    page = PAGE.format(script, text)
+    assert decode(page.encode(codec)) == (page, name)
+
+
+@pytest.mark.parametrize("codec", EAST)
+def test_one_charset_of_east_asia_declared_for_another(codec):
+    name, text = SAMPLES[codec]
+    page = PAGE.format("", f"{text} " * 3)
+    for wrong in {name for name, _ in SAMPLES.values()} - {"utf-8"}:
+        assert decode(page.encode(codec), f"text/html; charset={wrong}") == (page, name), wrong
+
+
+@pytest.mark.parametrize("codec", [*EAST, "cp1251", "koi8_r", "cp1256", "cp1253", "tis_620", "cp1255"])
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_bad_byte_or_a_cut_costs_itself_and_no_more(codec, declared):
+    name, text = SAMPLES[codec]
+    header = f"text/html; charset={name}" if declared else ""
+    data = PAGE.format("", f"<p>{text}</p>\n" * 20).encode(codec)
+    at = data.index(b"</p>", len(data) // 2)
+    for broken in (data[:at] + b"\xff" + data[at:], data[:at] + b"\x80" + data[at:], data[: at - 1]):
+        found, charset = decode(broken, header)
+        assert charset == name
+        assert found.count("\ufffd") <= 1
+        assert found.count(text) >= 9
+
+
+UKRAINIAN = "Це український текст для перевірки. Сьогодні гарна погода, і ми їдемо гуляти з її друзями."
+CHARSETS_THAT_LOOK_ALIKE = [
+    ("koi8_u", "koi8-u", UKRAINIAN),
+    (
+        "iso8859_7",
+        "iso-8859-7",
+        "Οι Άνεμοι φυσούν και η Άννα γράφει ένα μικρό κείμενο για τον καιρό στην Αθήνα.",
+    ),
+    ("iso8859_2", "iso-8859-2", "Zażółć gęślą jaźń. Dziś jest ładna pogoda i idziemy na spacer do parku."),
+    ("cp1250", "windows-1250", "Příliš žluťoučký kůň. Dnes je pěkné počasí, půjdeme na procházku do lesa."),
+    ("cp1252", "windows-1252", "La alcaldesa acompaña a la Peña en la mañana de España, y el niño sueña."),
+    (
+        "cp1252",
+        "windows-1252",
+        "Më mirë të jetosh në shtëpi, ku është gëzim për të gjithë njerëzit e vegjël.",
+    ),
+    ("cp1252", "windows-1252", "Við eigum öll að lifa í friði, því að það er gott og þess væntum við hér."),
+    (
+        "cp1252",
+        "windows-1252",
+        "’n Hond en ’n kat loop saam deur die straat, want dit is ’n mooi dag vandag.",
+    ),
+    (
+        "iso8859_13",
+        "iso-8859-13",
+        "Šiandien gražus oras, todėl eisime pasivaikščioti į mišką su draugais ir šunimi.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("codec", "name", "text"), CHARSETS_THAT_LOOK_ALIKE)
+def test_charsets_that_look_alike(codec, name, text):
+    page = PAGE.format("", f"<p>{text}</p>" * 3)
+    assert decode(page.encode(codec))[0] == page
+    assert decode(page.encode(codec), f"text/html; charset={name}") == (page, name)
+
+
+@pytest.mark.parametrize(("codec", "name"), [("hz", "hz-gb-2312"), ("iso2022_kr", "iso-2022-kr")])
+def test_charsets_of_mail(codec, name):
+    text = {"hz": "这是一个中文网页。", "iso2022_kr": "이것은 한국어 문서입니다."}[codec]
+    assert decode(text.encode(codec), f"text/plain; charset={name}") == (text, name)
+    assert decode(b"a ~{tilde~} $)C", f"text/plain; charset={name}")[0] != ""
+    assert decode(b"if (~{a}) x", "text/plain") == ("if (~{a}) x", "utf-8")
+
+
+def test_zeros_are_not_utf16():
+    for data in (bytes(600) + b"<p>text", b"<p>text</p>" + bytes(3000), b"\0" * 8):
+        assert decode(data)[1] == "utf-8"
 
 
 @pytest.mark.parametrize("codec", ["shift_jis", "gbk", "euc_kr", "cp1251", "cp1256", "cp1255", "tis_620"])
@@ -164,6 +248,11 @@ def test_a_few_bad_bytes_do_not_make_another_charset():
         ("unicode", "utf-16le"),
         ("rot13", ""),
         ("zlib", ""),
+        ("iso-2022-kr", "iso-2022-kr"),
+        ("cseucpkdfmtjapanese", "euc-jp"),
+        ("x-mac-ukrainian", "x-mac-cyrillic"),
+        ("ISO_8859-8-I", "iso-8859-8"),
+        ("unicode-1-1-utf-8", "utf-8"),
         ("utf-7", ""),
         ("", ""),
         ("日本", ""),

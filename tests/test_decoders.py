@@ -10,8 +10,8 @@ from stages.decoders import MULTIBYTE, text_of
 @pytest.mark.parametrize(
     ("charset", "data", "text"),
     [
-        ("euc-jp", b"\xad\xa1\xa1\xc1\xfc\xe2\x8e\xb1\x8f\xb0\xa1", "①～髙ｱ丂"),
-        ("iso-2022-jp", b"a \x1b$B-!!A|b\x1b(B b\x1b(I1\x1b(J!", "a ①～髙 bｱ!"),
+        ("euc-jp", b"\xad\xa1\xa1\xc1\xfc\xe2\x8e\xb1\x8f\xb0\xa1", "①〜髙ｱ丂"),
+        ("iso-2022-jp", b"a \x1b$B-!!A|b\x1b(B b\x1b(I1\x1b(J!", "a ①〜髙 bｱ!"),
         ("shift_jis", b"\x87\x40\x81\x60\xfb\xfc\xb1", "①～髙ｱ"),
         ("big5", b"\xa1\x45\xa2\x46\x88\x62", "‧￠Ê\u0304"),
         ("gb18030", b"\x80\xa2\xe3\xa3\xa0\x81\x30\x81\x30", "€€\u3000\x80"),

@@ -9,7 +9,8 @@ from stages.utf8 import survey
 PARTS = [
     b"ascii only, and long enough for a few words", b"<", "é".encode(), "文".encode(), "\ud7ff".encode(),
     "\U0010ffff".encode(), "\ufffd".encode(), b"\x80", b"\xbf", b"\xc0\x80", b"\xc1", b"\xc2",
-    b"\xe0\x9f\x80", b"\xe0\xa0", b"\xed\xa0\x80", b"\xed\x9f", b"\xef\xbf", b"\xf0\x8f\xbf\xbf", b"\xf0\x90\x80",
+    b"\xe0\x9f\x80", b"\xe0\xa0", b"\xed\xa0\x80", b"\xed\x9f", b"\xef\xbf", b"\xf0\x8f\xbf\xbf",
+    b"\xf0\x90\x80",
     b"\xf4\x90\x80\x80", b"\xf4\x8f", b"\xf5\x80", b"\xff", b"\0",
 ]  # fmt: skip
 

@@ -194,11 +194,11 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 @contextmanager
-def serving() -> Iterator[Site]:
+def serving(handler: type[Handler] = Handler) -> Iterator[Site]:
     """A site of its own, for as long as it is needed."""
     site = Site()
 
-    class Own(Handler):
+    class Own(handler):  # type: ignore[valid-type, misc]
         pass
 
     Own.site = site

@@ -7,8 +7,10 @@ unless the bytes contradict what is declared: nobody sits before a crawled page 
 import codecs
 import re
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 from resiliparse.parse.encoding import detect_encoding
 
@@ -25,7 +27,7 @@ _META = re.compile(rb"<meta\b[^>]{0,1000}?\bcharset\s*=\s*[\"']?\s*([\w.:-]{2,40
 _XML = re.compile(rb"\s{0,100}<\?xml\b[^>]{0,200}?\bencoding\s*=\s*[\"']\s*([\w.:-]{2,40})")
 _TAGS = re.compile(rb"<(script|style)\b.*?</\1|<[^>]*>", re.DOTALL | re.IGNORECASE)
 _COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
-_LOST = REPLACEMENT.encode()
+_SLIP = 200  # bytes beyond ASCII among which a single one may be a slip
 _BLANK_ASCII = b" " * 0x80 + bytes(range(0x80, 0x100))  # for bytes.translate
 _ESCAPES = {"iso-2022-jp": b"\x1b$", "iso-2022-kr": b"\x1b$)C", "hz-gb-2312": b"~{"}
 _LATIN = frozenset(
@@ -43,12 +45,12 @@ _COMMON = frozenset({"iso-8859-2", "windows-1250", "windows-1254"})  # which a d
 _C1 = re.compile(rb"[\x80-\x9f]")  # controls in the charsets of ISO, letters and quotes in those of Windows
 _LATIN_LIKELY = [names[0] for names in _OF_LANGUAGES.values()]
 _LATIN_OF = {code: names for codes, names in _OF_LANGUAGES.items() for code in codes.split()}
-_TWINS = {  # charsets that a detector takes for one another, and what is written in the second only
-    "koi8-r": (
-        "koi8-u",
-        re.compile(rb"[\xa4\xa6\xa7\xad\xb4\xb6\xb7\xbd][\xc0-\xff]|[\xc0-\xff][\xa4\xa6\xa7]"),
-    ),
-    "windows-1253": ("iso-8859-7", re.compile(rb"\xb6[\xd9-\xfe]")),
+_KOI8_U = re.compile(rb"[\xa4\xa6\xa7\xad\xb4\xb6\xb7\xbd][\xc0-\xff]|[\xc0-\xff][\xa4\xa6\xa7]")
+_GREEK = (("iso-8859-7", re.compile(rb"\xb6[\xd9-\xfe]")), ("windows-1253", re.compile(rb"\xa2[\xd9-\xfe]")))
+_TWINS = {  # charsets that a detector takes for another, and letters that there are in them only
+    "koi8-r": (("koi8-u", _KOI8_U),),
+    "iso-8859-7": _GREEK,
+    "windows-1253": _GREEK,
 }
 
 
@@ -118,10 +120,10 @@ def _legacy(data: bytes, content_type: str, found: Survey) -> Decoded:
     dense = 2 * sum(run for run in runs if run > 2) > sum(runs)
     declared = [name for name in _declared(data[:_LOOK], content_type) if name != "utf-8"]
     for name in _candidates(data, declared, dense):
-        decoded = _decoded(data, name)
-        lost = decoded.data.count(_LOST) - decoded.data.endswith(_LOST)  # the last one may be cut
+        text = text_of(data, name)
+        lost = text.count(REPLACEMENT) - text.endswith(REPLACEMENT)  # the last character may be cut
         if 50 * lost <= sum(runs):
-            return decoded
+            return _in_utf8(text, name)
     return _decoded(data, "windows-1252")
 
 
@@ -138,9 +140,9 @@ def _candidates(data: bytes, declared: list[str], dense: bool) -> Iterator[str]:
         yield first
     if name := multibyte(some):
         yield name
-    guess = _detected(data)
+    guess = _detected(_without_slips(data) if dense else data)
     if not declared:
-        guess = _refined(guess, data, some, dense)
+        guess = _refined(guess, data, dense)
     likely = [name for name in declared if not (dense and _unlike(name, guess))]
     if guess and (guess in likely or not likely):
         yield guess  # two witnesses, or the only one
@@ -165,14 +167,22 @@ def _detected(data: bytes) -> str:
     return name_of(detect_encoding(data, html5_compatible=False) or "")
 
 
-def _refined(guess: str, data: bytes, some: bytes, dense: bool) -> str:
+def _without_slips(data: bytes) -> bytes:
+    """The data without the rarest of its bytes beyond ASCII: one that a charset lacks would rule it out."""
+    counts = np.bincount(np.frombuffer(data, np.uint8), minlength=0x100)[0x80:]
+    rare = np.flatnonzero(counts * _SLIP < counts.sum()) + 0x80
+    return data.translate(None, rare.astype(np.uint8).tobytes())
+
+
+def _refined(guess: str, data: bytes, dense: bool) -> str:
     """A guess that nothing else speaks for, with what the detector does not see.
 
     Letters that only a twin of the charset has; and the language, which tells the Latin charsets apart.
     """
     if guess in _TWINS:
-        twin, letters = _TWINS[guess]
-        return twin if letters.search(some) else guess
+        counts = [(len(letters.findall(data)), name) for name, letters in _TWINS[guess]]
+        most, name = max(counts, key=itemgetter(0))
+        return name if most else guess
     if guess not in _LATIN and (dense or guess not in MULTIBYTE):
         return guess
     return _latin(guess, _visible(data))
@@ -185,13 +195,13 @@ def _latin(guess: str, shown: bytes) -> str:
     )
     languages, scores = detect(pa.array([text_of(shown, name) for name in names]))
     families = [_LATIN_OF.get(language, ("windows-1252",)) for language in languages]
-    if guess in _COMMON and guess in families[0]:
-        return guess
     fitting = [at for at, name in enumerate(names) if name in families[at]]
     family = families[max(fitting, key=lambda at: scores[at])] if fitting else ("windows-1252",)
-    if guess in family:
-        return guess
-    return family[-1] if _C1.search(shown) else family[0]
+    if guess in _COMMON and guess in families[0]:
+        family = families[0]
+    if _C1.search(shown):
+        return family[-1]
+    return guess if guess in family else family[0]
 
 
 def _visible(data: bytes) -> bytes:
@@ -200,5 +210,8 @@ def _visible(data: bytes) -> bytes:
 
 
 def _decoded(data: bytes, name: str) -> Decoded:
-    text = text_of(data, name)
+    return _in_utf8(text_of(data, name), name)
+
+
+def _in_utf8(text: str, name: str) -> Decoded:
     return Decoded(text.encode(), name, text.count(REPLACEMENT) / max(len(text), 1))

@@ -33,11 +33,11 @@ FAMILIAR = 0.1  # the least share of frequent characters where the charset is de
 _SURE = 0.2  # and where it is not
 _WIDE = re.compile(r"[\u2e80-\uffdc\U00020000-\U0003ffff]{2,}")  # Latin letters, misread, stand alone
 _PIECE = re.compile(rb"[\x80-\xff][^<>\n]*")  # begins with a character, and ends with one
-_SAMPLE = 4096  # bytes that tell
+_SAMPLE = 1024  # bytes that tell
 
 
 def sample(data: bytes) -> bytes:
-    """A few kilobytes with most of the first bytes beyond ASCII, cut where no character is."""
+    """A kilobyte of the first text beyond ASCII, cut where no character is."""
     pieces: list[bytes] = []
     size = 0
     for piece in _PIECE.finditer(data):

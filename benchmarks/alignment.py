@@ -2,10 +2,8 @@
 
 Gold text is what a person took out of the page, without a word on where it stood. Both are read as words; the
 alignment that keeps the order of both and explains most of the gold, in runs as long as may be, says which
-words of
-the page are gold. A block is positive if at least half of its words are. What stands elsewhere in the page
-than in
-the gold text is found again by its runs of four words.
+words of the page are gold. A block is positive if at least half of its words are. What stands elsewhere in
+the page than in the gold text is found again by its runs of four words.
 """
 
 import re

@@ -1,6 +1,4 @@
-"""Fit what the extractor looks up: weights of class tokens (logistic regression), trees over features
-(LightGBM).
-"""
+"""Fit what the extractor looks up: weights of class tokens by logistic regression, trees by LightGBM."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple

@@ -2,9 +2,8 @@
 
 python -m benchmarks.train_extractor PAGES.jsonl.zst ... [--check]
 
-Prints F1 by cross-validation (no host is in two parts), then writes the models and their card beside the
-code that
-uses them, stages/winnow.npz, winnow-small.npz and winnow.json. With --check only the table is made.
+Prints F1 by cross-validation (no host is in two parts), then writes the models and their card beside the code
+that uses them: stages/winnow.npz, winnow-small.npz and winnow.json. With --check only the table is made.
 """
 
 import base64

@@ -52,9 +52,8 @@ _A, _B, _STRONG, _BR, _IMG, _BODY, _HTML, _HEAD, _PRE, _LISTING = (
 )
 # What the pass remembers from one tag to the next.
 (_TOP, _ROWS, _COUNT, _USED, _AT, _BEGUN, _FILLED, _PENDING, _PREFORMATTED, _BREAKS, _IMAGES, _LINKS,
-_INLINE, _LINK,
- _LINK_END, _BOLD, _MARKS, _LINK_MARK, _BOLD_MARK, _BEYOND, _TITLE,
- _TITLE_END, _STATE) = range(23)  # fmt: skip
+ _INLINE, _LINK, _LINK_END, _BOLD, _MARKS, _LINK_MARK, _BOLD_MARK, _BEYOND, _TITLE, _TITLE_END,
+ _STATE) = range(23)  # fmt: skip
 LINKED, BOLD = 1, 2  # kinds of marks
 _TITLE_NAME = np.int32(np.uint32(name_hash("title")).astype(np.int32))
 
@@ -260,13 +259,7 @@ def _close_inline(element: int, page: Page, s: Table) -> None:
 
 @lean
 def _open(
-    html: Bytes,
-    tag: Table,
-    attributes: Table,
-    known: Tags,
-    classes: Bytes,
-    page: Page,
-    nest: Nest,
+    html: Bytes, tag: Table, attributes: Table, known: Tags, classes: Bytes, page: Page, nest: Nest
 ) -> None:
     """A block element begins; it may end others."""
     s, stack, names = nest

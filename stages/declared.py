@@ -48,9 +48,7 @@ def flags(declared: int) -> Floats:
 
 @lean
 def declared(html: Bytes, markup: Markup) -> int:
-    """What a page declares in <meta property="og:type">, in microdata and in JSON-LD: a bit for each of
-    DECLARED.
-    """
+    """What a page declares in <meta property=og:type>, microdata and JSON-LD: a bit for each of DECLARED."""
     found = 0
     for row in range(len(markup.tags)):
         tag = markup.tags[row]

@@ -14,9 +14,8 @@ from stages.tags import TAG
 _LI, _TD, _TH = (TAG[name] for name in ("li", "td", "th"))
 _DEEPEST = 8  # levels of lists that are indented, two blanks each
 _DASH, _BLANK, _BAR, _LINE = b"- |\n"
-_ITEM, _LEVEL, _CELL, _BLOCKS = range(
-    4
-)  # of an element: nearest item, items around it, nearest cell, blocks in it
+# Columns of the table of places: of each element, nearest item, items around it, nearest cell, blocks in it.
+_ITEM, _LEVEL, _CELL, _BLOCKS = range(4)
 
 
 def lay_out(page: Page, keep: NDArray[np.bool_]) -> str:

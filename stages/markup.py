@@ -16,8 +16,7 @@ from stages.tags import COUNT, SKIPPED, TO_END, Tags, name_hash
 Table = NDArray[np.int32]
 
 # Columns of the table of tags: where it begins and ends, its element (negative: an end tag; NOTHING), the
-# hash
-# of its name, its first attribute.
+# hash of its name, its first attribute.
 START, END, ELEMENT, NAME, ATTRIBUTE = range(5)
 NOTHING = -1000  # a comment, or what is skipped
 UNKNOWN = -999  # the end tag of an unknown element
@@ -29,10 +28,8 @@ _NAMED = "class id role itemprop style hidden aria-hidden itemtype property cont
 _SLOTS = 31  # in which no two of them share a slot
 _HASHES, _KINDS = np.zeros(_SLOTS, np.uint32), np.zeros(_SLOTS, np.int32)
 for _kind, _attribute in enumerate(_NAMED.split(), 1):
-    _HASHES[name_hash(_attribute) % _SLOTS], _KINDS[name_hash(_attribute) % _SLOTS] = (
-        name_hash(_attribute),
-        _kind,
-    )
+    _slot = name_hash(_attribute) % _SLOTS
+    _HASHES[_slot], _KINDS[_slot] = name_hash(_attribute), _kind
 _SEED, _PRIME = np.uint32(2166136261), np.uint32(16777619)
 _LESS, _GREATER, _SLASH, _BANG, _QUESTION, _DASH, _EQUALS = b"<>/!?-="
 _QUOTE, _TICK = b"\"'"
@@ -67,9 +64,7 @@ def _count(html: Bytes) -> tuple[int, int]:
 
 @lean
 def _tokenize(html: Bytes, known: Tags, classes: Bytes, out: Markup, unclosed: Bytes) -> tuple[int, int]:
-    """Fill the tables; returns the rows used of each. `unclosed` notes elements of which no end tag is
-    ahead.
-    """
+    """Fill the tables; returns the rows used of each. `unclosed` notes elements without an end tag ahead."""
     count = used = 0
     at = find(html, 0, _LESS)
     while at < html.size:
@@ -216,12 +211,8 @@ def no_break_space(html: Bytes, at: int) -> int:
 def displays_none(html: Bytes, at: int, end: int) -> bool:
     """Whether a style says `display: none`."""
     while at + 11 < end:
-        if (
-            html[at] | 32 == 100
-            and html[at + 1] | 32 == 105
-            and html[at + 3] | 32 == 112
-            and html[at + 7] == 58
-        ):
+        first, second, fourth = html[at] | 32, html[at + 1] | 32, html[at + 3] | 32
+        if first == 100 and second == 105 and fourth == 112 and html[at + 7] == 58:
             at += 8
             while at < end and html[at] == 32:
                 at += 1

@@ -1,6 +1,4 @@
-"""HTML's elements as small numbers, with what a parser without a tree must know of each (HTML Standard,
-13).
-"""
+"""HTML's elements as small numbers, and what a parser without a tree must know of them (HTML Standard)."""
 
 from typing import NamedTuple
 
@@ -54,10 +52,7 @@ _SCOPE = 64 | 8 | 512  # no implied end reaches beyond a table, a cell, a captio
 _ENDS = {  # what an opening tag ends, and what shields it
     "address article aside blockquote center details dialog dir div dl fieldset figcaption figure "
     "footer form h1 h2 h3 h4 h5 h6 header hgroup hr main menu nav ol p pre section table ul summary "
-    "search listing": (
-        1,
-        _SCOPE,
-    ),
+    "search listing": (1, _SCOPE),
     "li": (2 | 1, _SCOPE | 128),
     "dd dt": (4 | 1, _SCOPE | 256),
     "td th": (8 | 1, 64 | 16),

@@ -25,9 +25,7 @@ class Title(NamedTuple):
 
 
 def titled(page: Page, measures: Measures) -> Floats:
-    """How much a block shares with the page's title, and how far behind the first that does it is:
-    [blocks, 3].
-    """
+    """What each block shares with the title, and how far behind the first that is like it: [blocks, 3]."""
     out = np.zeros((len(page.blocks), len(TITLED)), np.float32)
     words = np.zeros(page.title.size // 2 + 1, np.uint32)
     count = _words(page.title, 0, page.title.size, words)
@@ -63,9 +61,7 @@ def _compare(page: Page, measures: Measures, title: Title, buffer: NDArray[np.ui
 
 @lean
 def _words(text: Bytes, at: int, end: int, out: NDArray[np.uint32]) -> int:
-    """Fill in hashes of the runs of letters and digits, ASCII capitals as small letters; returns their
-    number.
-    """
+    """Fill in hashes of runs of letters and digits, ASCII capitals as small letters; returns their number."""
     count = 0
     while at < end and count < out.size:
         value = np.uint32(2166136261)

@@ -14,14 +14,7 @@ from stages.blocks import BREAKS, IS_PRE, LINKED, OWNER, TAG_NUMBER, TEXT, TEXT_
 from stages.declared import DECLARED, flags
 from stages.layout import lay_out
 from stages.markup import ELEMENT, END, NOTHING, START, tokenize
-from stages.measures import (
-    CHARACTERS,
-    COMMAS,
-    LINK_CHARACTERS,
-    SENTENCES,
-    WORDS,
-    measure,
-)
+from stages.measures import CHARACTERS, COMMAS, LINK_CHARACTERS, SENTENCES, WORDS, measure
 from stages.scan import CLASSES
 from stages.tags import NAMES, TAGS
 
@@ -211,15 +204,12 @@ import numpy as np
 from stages.main_text import main_text
 from stages.blocks import blocks
 draw = random.Random(int(sys.argv[1]))
-pieces = [b"<", b">", b"</", b"<!--", b"-->", b"<p>", b"<a href=", b"'", b'"', b"=", b"<table>", b"<td>",
-b"</table>",
-    b"<li>", b"<ul>", b"</ul>", b"<pre>", b"</pre>", b"<br>", b"&nbsp;", b"&", b"\\xc2\\xa0", b"\\xe3\\x80",
-    b"\\xe3",
-    b"class='aB-c d'", b" style=display:none ", b"<title>", b"</title>", b"<script type=ld+json>",
-    b"</script>", b'"@type"',
-    b":", b"word ", b"\\n", b"<h1>", b"</div>", b"<div class=x>", b"<b>", b"</b>", b"</a>",
-    b"<meta property=og:type content=",
-    b"\\xf0\\x9f", b"\\xd8", b"/", b"!", b"]]>", b"<svg>", b"<textarea>"]
+pieces = (
+    b"<|>|</|<!--|-->|<p>|<a href=|'|=|<table>|<td>|</table>|<li>|<ul>|</ul>|<pre>|</pre>|<br>|&nbsp;|&|\\n|"
+    b"\\xc2\\xa0|\\xe3\\x80|\\xe3|class='aB-c d'| style=display:none |<title>|</title>|</script>|<h1>|</div>|"
+    b'<script type=ld+json>|"|"@type"|:|word |<div class=x>|<b>|</b>|</a>|<meta property=og:type content=|!|'
+    b"/|\\xf0\\x9f|\\xd8|]]>|<svg>|<textarea>"
+).split(b"|")
 for round in range(400):
     html = b"".join(draw.choices(pieces, k=draw.randrange(60)))
     if round % 3 == 0:

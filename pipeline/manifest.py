@@ -37,7 +37,7 @@ class Identity:
     stage: str
     version: int
     parameters: dict[str, Any]
-    libraries: dict[str, str] = field(default_factory=dict)  # distribution -> version
+    libraries: dict[str, str] = field(default_factory=dict)  # and models: name -> version
     files: dict[str, list[list[str | int]]] = field(default_factory=dict)  # field -> [name, bytes, sha256]
     inputs: dict[str, list[str]] = field(default_factory=dict)  # input -> digests of the identities read
     whole: dict[str, str] = field(default_factory=dict)  # input read as a whole -> digest of all its shards

@@ -225,7 +225,7 @@ def planned_identity(step: Step, inputs: dict[str, list[str]]) -> Identity:
             outside[f.name] = files.fingerprints(value)
         elif not is_files(hints[f.name]):
             parameters[f.name] = value
-    libraries = {name: version(name) for name in step.stage.libraries}
+    libraries = {name: version(name) for name in step.stage.libraries} | dict(step.stage.versions())
     return Identity(step.name, step.kind, step.stage.version, parameters, libraries, outside, inputs)
 
 

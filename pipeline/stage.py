@@ -38,6 +38,10 @@ class Stage:
     replaces: ClassVar[frozenset[str]] = frozenset()  # columns it overwrites
     offsets: ClassVar[bool] = False  # it stores byte offsets into `text`
 
+    def versions(self) -> Mapping[str, str]:
+        """Of what else decides the result by these fields, such as a model of ours: name -> version."""
+        return {}
+
     def check_inputs(self, given: frozenset[str]) -> None:
         """Raise ValueError when the inputs that a recipe gives do not fit the fields."""
 

@@ -1,12 +1,20 @@
-"""Main text from HTML in UTF-8: the engines that a recipe can name, behind one signature."""
+"""Main text from HTML in UTF-8: the engines that a recipe can name, behind one signature; their versions."""
 
+import hashlib
+import os
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
+from importlib.metadata import version
 
+import numpy as np
 from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.html import HTMLTree
 
 from stages.main_text import main_text
+
+OURS = frozenset({"winnow", "winnow-small"})
+CODE = 1  # the version of our own engine: raise it when its code finds another text by the same model
+_RESTS_ON = {"trafilatura": ("justext", "lxml")}  # besides itself
 
 
 def resiliparse(html: bytes) -> str:
@@ -35,3 +43,27 @@ ENGINES: dict[str, Callable[[bytes], str]] = {
     "resiliparse": resiliparse,
     "trafilatura": trafilatura,
 }
+
+
+@cache
+def engine_version(engine: str) -> str:
+    """Of one of our own: of the code and the model, such as 1+c0ffee00; of another: of what is installed."""
+    if engine not in OURS:
+        return version(engine)
+    return f"{CODE}+{fingerprint(os.path.join(os.path.dirname(__file__), f'{engine}.npz'))}"
+
+
+def versions(engine: str) -> dict[str, str]:
+    """All that decides what the engine makes of a page, for the identity of a step."""
+    return {name: engine_version(name) for name in (engine, *_RESTS_ON.get(engine, ()))}
+
+
+def fingerprint(path: str) -> str:
+    """Eight hex digits that stand for the arrays in a .npz file, however they are packed."""
+    digest = hashlib.sha256()
+    with np.load(path) as file:
+        for name in sorted(file.files):
+            array = file[name]
+            digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+            digest.update(array.tobytes())
+    return digest.hexdigest()[:8]

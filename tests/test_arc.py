@@ -65,7 +65,7 @@ def read(data: bytes) -> list[Record]:
 
 
 def pages(records: list[Record]) -> list[str]:
-    found = [read_page(record, "resiliparse") for record in records if record.type == "response"]
+    found = [read_page(record, "winnow") for record in records if record.type == "response"]
     return [page.text or page.reason or "" for page in found]
 
 

@@ -102,7 +102,7 @@ CRAWL = """
 [steps.crawl]
 stage = "extract"
 warcs = "crawl/*"
-engine = "resiliparse"
+engine = "winnow"
 raw = true
 materialize = false
 [steps.words]
@@ -165,7 +165,7 @@ def test_refine_reads_what_was_saved_and_needs_no_archive(folder):
     again = run(folder, CRAWL + AGAIN).read()
     assert again["refined"].to_pylist() == ["yes"] * 28
     assert again["id"].equals(first["id"]) and set(again["engine"].to_pylist()) == {"trafilatura"}
-    straight = CRAWL.replace("resiliparse", "trafilatura")
+    straight = CRAWL.replace("winnow", "trafilatura")
     assert again["text"].equals(run(folder, straight, "straight").read()["text"])
 
 

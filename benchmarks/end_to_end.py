@@ -1,11 +1,12 @@
 """What does the whole recipe cost? CPU per HTML page and step, beside a bare loop over the same pages.
 
-python -m benchmarks.end_to_end WARC... [--seconds 60] [--workers 1] [--keep 0.3]
+python -m benchmarks.end_to_end WARC... [--seconds 60] [--workers 1] [--keep 0.3] [--engine winnow ...]
 
 The given pages are varied (see benchmarks/variations.py) until the bare loop has work for --seconds. The
 recipe is GPT-3's, with configs/tiny for curated texts (varied too, one for every 20 pages) and benchmarks.
 The bare loop reads half of the WARCs before the recipe runs and half after it, so that both see the same
-machine.
+machine. The crawl's row is all that `extract` does: reading, gzip, charsets, main text by the first --engine,
+the child that is watched, Parquet. By further engines the crawl alone is extracted, in the same run.
 
 Start-up is what a step costs before its first page: interpreters, imports, models, kernels. It is found by
 running the recipe on a few pages too: what grows with the pages is cost per page, what does not is start-up.
@@ -20,7 +21,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import typer
 from rich.console import Console
@@ -52,6 +53,7 @@ seed = 7
 [steps.crawl]
 stage = "extract"
 warcs = "crawl/*.warc.gz"
+engine = "{engine}"
 
 [steps.books]
 stage = "ingest"
@@ -107,6 +109,13 @@ stage = "mix"
 documents = "tokens"
 epochs = {{ cc = 1, webtext = 2.9, books = 1.9, wiki = 3.4 }}
 """
+ALONE = "crawl-"  # and an engine: a step that no other reads
+EXTRACT = """
+[steps.{step}]
+stage = "extract"
+warcs = "crawl/*.warc.gz"
+engine = "{engine}"
+"""
 
 
 @dataclass
@@ -154,9 +163,13 @@ def main(
     seconds: Annotated[float, typer.Option(help="how long the bare loop shall take")] = 60.0,
     workers: Annotated[int, typer.Option(help="worker processes of the recipe")] = 1,
     keep: Annotated[float, typer.Option(help="share of the pages that the quality model keeps")] = 0.3,
+    engine: Annotated[list[str] | None, typer.Option(help="by winnow, if not said; may be repeated")] = None,
 ) -> None:
     """Print what each step of the recipe costs per page, beside a bare extraction loop."""
     console = Console(width=None if Console().is_terminal else 110)
+    first, *others = dict.fromkeys(engine or ["winnow"])
+    recipe = RECIPE.format(keep=keep, engine=first)
+    recipe += "".join(EXTRACT.format(step=ALONE + other, engine=other) for other in others)
     with tempfile.TemporaryDirectory(prefix="winnow-benchmark-") as folder:
         look = alone(bare_loop, warcs)
         if not look.pages:
@@ -164,8 +177,8 @@ def main(
         longer = alone(bare_loop, warcs * math.ceil(LOOK / look.seconds))
         variations = math.ceil(1.05 * seconds * longer.pages / longer.seconds / look.pages)
         console.print(f"{look.pages:,} pages; writing {variations} variations of each")
-        few = alone(write_input, warcs, f"{folder}/few", FEW_VARIATIONS, keep, FEW)
-        many = alone(write_input, warcs, f"{folder}/many", variations, keep, None)
+        few = alone(write_input, warcs, f"{folder}/few", FEW_VARIATIONS, recipe, FEW)
+        many = alone(write_input, warcs, f"{folder}/many", variations, recipe, None)
         console.print("running the recipe on a few of them, then on all")
         alone(run_recipe, f"{folder}/few", workers, few)  # fills the cache of compiled kernels
         small = alone(run_recipe, f"{folder}/few", workers, few)
@@ -184,7 +197,7 @@ def alone(function: Callable[..., T], *arguments: Any) -> T:
         return pool.submit(function, *arguments).result()
 
 
-def write_input(warcs: Sequence[str], folder: str, variations: int, keep: float, limit: int | None) -> int:
+def write_input(warcs: Sequence[str], folder: str, variations: int, recipe: str, limit: int | None) -> int:
     """Write a crawl, curated texts, benchmark and recipe; returns the number of HTML responses."""
     Path(folder, "crawl").mkdir(parents=True)
     examples = [example.text for example in read_examples(str(TINY / "benchmark.jsonl"), "text")]
@@ -195,7 +208,7 @@ def write_input(warcs: Sequence[str], folder: str, variations: int, keep: float,
         documents = FEW + written.pages // PAGES_PER_TEXT // len(CURATED)
         write_texts(str(TINY / name), f"{folder}/{source}.jsonl", documents)
     shutil.copy(TINY / "benchmark.jsonl", folder)
-    Path(folder, "recipe.toml").write_text(RECIPE.format(keep=keep), encoding="utf-8")
+    Path(folder, "recipe.toml").write_text(recipe, encoding="utf-8")
     return written.pages
 
 
@@ -222,29 +235,44 @@ def facts(out: str) -> dict[str, Any]:
 STEPS_TOLD = ("crawl", "good", "unique", "tokens")
 
 
+class Rate(NamedTuple):
+    """What a step costs: CPU time per page, and before the first one."""
+
+    milliseconds: float
+    start_seconds: float
+    peak_bytes: int
+
+
+def rate(small: Measured, large: Measured, step: str) -> Rate:
+    """What grows with the pages, and what does not."""
+    cost = large.steps[step]
+    grown = (cost.seconds - small.steps[step].seconds) / (large.pages - small.pages)
+    return Rate(1000 * grown, max(0.0, cost.seconds - grown * large.pages), cost.peak_bytes)
+
+
 def table(small: Measured, large: Measured, bare: Looped) -> Table:
-    """A line for each step, one for all, one for the bare loop."""
+    """A line for each step, one for all, one for the bare loop, one for the crawl by each further engine."""
     size = f"{large.pages:,} of {bare.size / bare.pages / 1000:.1f} kB"
     found = Table(title=f"CPU per HTML page ({size}; bare loop {bare.seconds:.0f} s)")
     found.add_column("step")
     for name in ("ms per page", "x bare loop", "start-up, s", "worker's peak, MB"):
         found.add_column(name, justify="right")
     yardstick = 1000 * bare.seconds / bare.pages
-    rates, starts = {}, {}
-    for name, cost in large.steps.items():
-        grown = (cost.seconds - small.steps[name].seconds) / (large.pages - small.pages)
-        rates[name] = 1000 * grown
-        starts[name] = max(0.0, cost.seconds - grown * large.pages)
-        found.add_row(name, *_numbers(rates[name], yardstick, starts[name], cost.peak_bytes))
-    found.add_section()
-    peak = max(cost.peak_bytes for cost in large.steps.values())
-    found.add_row("whole recipe", *_numbers(sum(rates.values()), yardstick, sum(starts.values()), peak))
-    found.add_row("bare loop", *_numbers(yardstick, yardstick, 0.0, 0)[:2])
+    rates = {step: rate(small, large, step) for step in large.steps}
+    alone = {step: rates.pop(step) for step in large.steps if step.startswith(ALONE)}
+    milliseconds, starts, peaks = zip(*rates.values(), strict=True)
+    whole = Rate(sum(milliseconds), sum(starts), max(peaks))
+    for section in (rates, {"whole recipe": whole}, alone):
+        for name, each in section.items():
+            found.add_row(name, *_numbers(each, yardstick))
+        found.add_section()
+    found.add_row("bare loop", f"{yardstick:.3f}", "1.00")
     return found
 
 
-def _numbers(rate: float, yardstick: float, start: float, peak: int) -> tuple[str, str, str, str]:
-    return f"{rate:.3f}", f"{rate / yardstick:.2f}", f"{start:.1f}", f"{peak / 1e6:,.0f}"
+def _numbers(of: Rate, yardstick: float) -> tuple[str, str, str, str]:
+    share = of.milliseconds / yardstick
+    return f"{of.milliseconds:.3f}", f"{share:.2f}", f"{of.start_seconds:.1f}", f"{of.peak_bytes / 1e6:,.0f}"
 
 
 if __name__ == "__main__":

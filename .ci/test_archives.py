@@ -86,7 +86,7 @@ def test_every_byte_is_a_record_a_reason_or_padding():
             assert record.offset == end or record.ordinal or record.length is None or not end
             end = record.offset + record.length if record.length is not None else 0
             if record.error or record.type in ("response", "resource", "conversion"):
-                page = read_page(record, "resiliparse", 0.01)
+                page = read_page(record, "winnow", 0.01)
                 outcomes["kept" if page.text and not page.reason else page.reason.partition(":")[0]] += 1
             errors[record.error] += 1
         assert end in (0, path.stat().st_size), path

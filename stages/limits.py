@@ -1,186 +1,197 @@
 """Which pages are no pages but traps: limits on the shape of markup, checked before a parser sees it.
 
-Parsers take time that grows with the square of the nesting depth, or of the attributes in one tag:
-100,000 nested `<div>`, or a tag of 200,000 attributes, keep them busy for minutes. One pass counts both.
+Parsers take time that grows with the square of the nesting depth, or of the attributes in one tag: a page of
+100,000 nested `<div>`, or of a tag with 200,000 attributes, keeps them busy for minutes. One pass counts what
+makes them slow (see benchmarks/hostile.py).
 """
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from classifiers.kernel import kernel
+from classifiers.kernel import lean
+from stages.nesting import (
+    ELEMENTS,
+    FORMATTING,
+    LINK,
+    NOBR,
+    OPTION,
+    RAW,
+    ROOT,
+    Elements,
+    Open,
+    end_tag,
+    holds_text,
+    kind_of,
+    nothing_open,
+    start_tag,
+)
+from stages.scan import BLANK, CLASSES, LOWER, UPPER, Bytes, byte_at, find, skip_blanks
 
 MAX_BYTES = 8 << 20  # of a payload; crawlers cut at 1 to 5 MB
-MAX_TAGS = 400_000  # one for each 20 bytes of the largest payload
-MAX_DEPTH = 512  # open elements, as in browsers; of 2,000 real pages the deepest has 145
-MAX_ATTRIBUTES = 1_000  # of one tag; of 2,000 real pages the most are 71
+MAX_TAGS = 100_000
+MAX_DEPTH = 512  # open elements, as in browsers
+MAX_WEIGHT = 4_000_000  # the sum of the depths of all tags: what a parser that looks up from each has to do
+MAX_ATTRIBUTES = 500  # of one tag; of all <html> and <body> together
+MAX_OPTIONS = 10_000  # which some parsers count again at each
 
-_FLAT, _RAW, _FOREIGN = 1, 2, 3
-_ELEMENTS = {
-    # void, or closed by what follows: they do not nest by themselves
-    "area base br col embed hr img input link meta param source track wbr p li dt dd option optgroup tr td "
-    "th thead tbody tfoot colgroup rt rp html head body": _FLAT,
-    "script style textarea title xmp iframe noembed noframes": _RAW,  # their content is text
-    "svg math": _FOREIGN,  # inside these, a tag that ends in /> is closed
-}
-_KINDS = np.array(
-    sorted(
-        (int.from_bytes(name.encode()[:8], "little"), kind)
-        for names, kind in _ELEMENTS.items()
-        for name in names.split()
-    )
-)
-_EVERY = np.uint64(0x0101010101010101)  # times a byte: that byte in all eight lanes
-_HIGH = _EVERY * np.uint64(0x80)
-_TAB, _RETURN, _BLANK, _BANG, _QUOTE, _TICK, _DASH, _SLASH, _LESS, _EQUALS, _GREATER = b"\t\r !\"'-/<=>"
+Counts = NDArray[np.int64]
+_SEED, _PRIME = np.int64(0xCBF29CE484222325 - (1 << 64)), np.int64(0x100000001B3)
+_BANG, _QUOTE, _TICK, _DASH, _SLASH, _LESS, _EQUALS, _GREATER = b"!\"'-/<=>"
+
+
+class Shape(NamedTuple):
+    """What was counted in a page."""
+
+    tags: int
+    depth: int
+    weight: int
+    attributes: int
+    options: int
 
 
 def trap(html: bytes) -> str:
-    """Why markup, whose tags are ASCII, should not be parsed; empty if it may be.
+    """Why markup in UTF-8 should not be parsed; empty if it may be.
 
     too_many_tags, too_deep or too_many_attributes.
     """
-    tags, depth, attributes = shape(np.frombuffer(html, np.uint8), _KINDS)
-    if tags > MAX_TAGS:
-        return "too_many_tags"
-    if depth > MAX_DEPTH:
+    found = shape(html)
+    if found.depth > MAX_DEPTH or found.weight > MAX_WEIGHT:
         return "too_deep"
-    return "too_many_attributes" if attributes > MAX_ATTRIBUTES else ""
+    if found.tags > MAX_TAGS or found.options > MAX_OPTIONS:
+        return "too_many_tags"
+    return "too_many_attributes" if found.attributes > MAX_ATTRIBUTES else ""
 
 
-@kernel
-def shape(html: NDArray[np.uint8], kinds: NDArray[np.int64]) -> tuple[int, int, int]:
-    """(tags, deepest nesting, most attributes in a tag) of markup, as a tokenizer without a tree sees it.
+def shape(html: bytes, depth: int = MAX_DEPTH) -> Shape:
+    """What a parser would find in markup, as far as it nests no deeper than `depth`."""
+    counts = np.zeros(len(Shape._fields), np.int64)
+    _count(np.frombuffer(html, np.uint8), CLASSES, ELEMENTS, nothing_open(depth + 1), counts)
+    return Shape(*counts.tolist())
 
-    `kinds` has a row for each special element, sorted: the first eight letters of its name as a number, and
-    its kind.
-    """
-    tags = depth = deepest = most = foreign = at = 0
-    while at < html.size:
-        at = _find(html, at, _LESS) + 1
-        closing = _byte(html, at) == _SLASH
-        start = at + 1 if closing else at
-        if not _is_letter(_byte(html, start)):
-            if _byte(html, at) == _BANG and _byte(html, at + 1) == _DASH and _byte(html, at + 2) == _DASH:
-                at = _comment_end(html, at + 3)
+
+@lean
+def _count(html: Bytes, classes: Bytes, elements: Elements, stack: Open, counts: Counts) -> None:
+    """Fill `counts`, the fields of Shape."""
+    tags = deepest = weight = most = options = roots = unclosed = 0
+    at = find(html, 0, _LESS)
+    while at < html.size and tags <= MAX_TAGS and stack.size[0] < len(stack.names) // 2:
+        closing = byte_at(html, at + 1) == _SLASH
+        start = at + 2 if closing else at + 1
+        if not _is_letter(html, start, classes):
+            at = find(html, _declaration_end(html, at), _LESS)
             continue
-        name, at = _name(html, start)
-        attributes, empty, at = _attributes(html, at)
-        row = np.searchsorted(kinds[:, 0], name)
-        kind = kinds[row, 1] if row < len(kinds) and kinds[row, 0] == name else 0
+        name, at = _name(html, start, classes)
+        attributes, empty, at = _attributes(html, at, classes)
+        kind = kind_of(name, elements)
         tags += 1
         most = max(most, attributes)
         if closing:
-            foreign -= 1 if kind == _FOREIGN and foreign > 0 else 0
-            depth -= 1 if kind != _FLAT and depth > 0 else 0
-        elif kind == _RAW and foreign == 0:
-            at = _raw_end(html, at, name)
-            depth += 1  # until its closing tag, which comes next
-        elif kind != _FLAT and not (empty and (foreign > 0 or kind == _FOREIGN)):
-            foreign += 1 if kind == _FOREIGN else 0
-            depth += 1
-            deepest = max(deepest, depth)
-    return tags, deepest, most
+            end_tag(stack, name, kind)
+        elif kind & RAW and holds_text(stack):
+            end = _raw_end(html, at, name, classes) if not unclosed else html.size
+            if end < html.size:
+                at = end
+            else:  # where it is text to the end, a parser has less to do
+                unclosed += 1
+        else:
+            look = np.int64(0)
+            if kind & FORMATTING and not kind & (LINK | NOBR):
+                look = _hash(html, start, at)
+            start_tag(stack, name, kind, look, empty)
+            options += kind == OPTION
+            roots += attributes if kind & ROOT else 0
+        deepest = max(deepest, stack.size[0])
+        weight += stack.size[0]
+        at = find(html, at, _LESS)
+    counts[0], counts[1], counts[2], counts[3], counts[4] = tags, deepest, weight, max(most, roots), options
 
 
-@kernel
-def _byte(html: NDArray[np.uint8], at: int) -> np.int64:
-    """The byte at a place; 0 behind the end."""
-    return np.int64(html[at]) if at < html.size else np.int64(0)
+@lean
+def _is_letter(html: Bytes, at: int, classes: Bytes) -> bool:
+    return bool(at < html.size and classes[html[at]] & (UPPER | LOWER))
 
 
-@kernel
-def _is_letter(byte: np.int64) -> bool:
-    return bool(97 <= (byte | 32) <= 122)
-
-
-@kernel
-def _is_blank(byte: np.int64) -> bool:
-    return bool(byte == _BLANK or _TAB <= byte <= _RETURN)
-
-
-@kernel
-def _name(html: NDArray[np.uint8], at: int) -> tuple[np.int64, int]:
-    """(first eight letters of the tag name, in lower case, as one number; where the name ends)."""
-    name = np.int64(0)
-    shift = 0
+@lean
+def _name(html: Bytes, at: int, classes: Bytes) -> tuple[np.int64, int]:
+    """(hash of a tag's name in lower case, where it ends)."""
+    name = _SEED
     while at < html.size:
-        byte = _byte(html, at)
-        if _is_blank(byte) or byte in (_SLASH, _GREATER):
+        byte = html[at]
+        if classes[byte] & BLANK or byte in (_SLASH, _GREATER):
             break
-        if shift < 64:
-            name |= (byte | 32 if _is_letter(byte) else byte & 127) << shift
-            shift += 8
+        if classes[byte] & UPPER:
+            byte |= np.uint8(32)
+        name = (name ^ np.int64(byte)) * _PRIME
         at += 1
     return name, at
 
 
-@kernel
-def _attributes(html: NDArray[np.uint8], at: int) -> tuple[int, bool, int]:
+@lean
+def _hash(html: Bytes, start: int, end: int) -> np.int64:
+    """Hash of a stretch of bytes."""
+    value = _SEED
+    for at in range(start, min(end, html.size)):
+        value = (value ^ np.int64(html[at])) * _PRIME
+    return value
+
+
+@lean
+def _attributes(html: Bytes, at: int, classes: Bytes) -> tuple[int, bool, int]:
     """(attributes of a tag, whether it ends in '/>', where it ends), from the end of its name on."""
     count = 0
     while at < html.size and html[at] != _GREATER:
-        if _is_blank(_byte(html, at)) or html[at] == _SLASH:
+        if classes[html[at]] & BLANK or html[at] == _SLASH:
             at += 1
             continue
         count += 1
         at += 1
-        while at < html.size and not (_is_blank(_byte(html, at)) or html[at] in (_SLASH, _EQUALS, _GREATER)):
+        while at < html.size and not (classes[html[at]] & BLANK or html[at] in (_SLASH, _EQUALS, _GREATER)):
             at += 1
-        value = _skip_blanks(html, at)
-        if _byte(html, value) == _EQUALS:
-            at = _value_end(html, _skip_blanks(html, value + 1))
-    return count, _byte(html, at - 1) == _SLASH, at + 1
+        value = skip_blanks(html, at, classes)
+        if byte_at(html, value) == _EQUALS:
+            at = _value_end(html, skip_blanks(html, value + 1, classes), classes)
+    return count, byte_at(html, at - 1) == _SLASH, at + 1
 
 
-@kernel
-def _skip_blanks(html: NDArray[np.uint8], at: int) -> int:
-    while at < html.size and _is_blank(_byte(html, at)):
-        at += 1
-    return at
-
-
-@kernel
-def _value_end(html: NDArray[np.uint8], at: int) -> int:
+@lean
+def _value_end(html: Bytes, at: int, classes: Bytes) -> int:
     """Where an attribute's value ends, with or without quotes."""
-    quote = _byte(html, at)
+    quote = byte_at(html, at)
     if quote in (_QUOTE, _TICK):
-        return _find(html, at + 1, quote) + 1
-    while at < html.size and not (_is_blank(_byte(html, at)) or html[at] == _GREATER):
+        return find(html, at + 1, quote) + 1
+    while at < html.size and not (classes[html[at]] & BLANK or html[at] == _GREATER):
         at += 1
     return at
 
 
-@kernel
-def _comment_end(html: NDArray[np.uint8], at: int) -> int:
-    end = _find(html, at + 2, _GREATER)
-    while end < html.size and not (html[end - 1] == _DASH and html[end - 2] == _DASH):
-        end = _find(html, end + 1, _GREATER)
+@lean
+def _declaration_end(html: Bytes, at: int) -> int:
+    """Where a comment that begins here ends; of anything else, the next byte."""
+    if not (byte_at(html, at + 1) == _BANG and byte_at(html, at + 2) == byte_at(html, at + 3) == _DASH):
+        return at + 1
+    if byte_at(html, at + 4) == _GREATER:
+        return at + 5
+    end = find(html, at + 5, _GREATER)
+    while end < html.size and not _ends_comment(html, end):
+        end = find(html, end + 1, _GREATER)
     return end + 1
 
 
-@kernel
-def _raw_end(html: NDArray[np.uint8], at: int, name: np.int64) -> int:
+@lean
+def _ends_comment(html: Bytes, at: int) -> bool:
+    """Whether what ends here is `-->` or `--!>`."""
+    last = at - 2 if html[at - 1] == _BANG else at - 1
+    return bool(html[last] == _DASH and html[last - 1] == _DASH)
+
+
+@lean
+def _raw_end(html: Bytes, at: int, name: np.int64, classes: Bytes) -> int:
     """Where the closing tag of a raw text element begins."""
-    at = _find(html, at, _LESS)
-    while at < html.size and not (_byte(html, at + 1) == _SLASH and _name(html, at + 2)[0] == name):
-        at = _find(html, at + 1, _LESS)
-    return at
-
-
-@kernel
-def _find(html: NDArray[np.uint8], at: int, byte: int | np.int64) -> int:
-    """Where the next such byte is, from a place on; behind the end if there is none."""
-    wanted = _EVERY * np.uint64(byte)
-    while at + 8 <= html.size:
-        block = np.uint64(0)
-        for lane in range(8):
-            block |= np.uint64(html[np.uint64(at) + np.uint64(lane)]) << np.uint64(8 * lane)
-        other = block ^ wanted  # zero in the lanes of the byte
-        found = (other - _EVERY) & ~other & _HIGH
-        if found:
-            below = ((found & (~found + np.uint64(1))) >> np.uint64(7)) - np.uint64(1)
-            return at + int(np.int64(((below & _EVERY) * _EVERY) >> np.uint64(56)))
-        at += 8
-    while at < html.size and html[at] != byte:
-        at += 1
+    at = find(html, at, _LESS)
+    while at < html.size and not (
+        byte_at(html, at + 1) == _SLASH and _name(html, at + 2, classes)[0] == name
+    ):
+        at = find(html, at + 1, _LESS)
     return at

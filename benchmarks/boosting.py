@@ -58,8 +58,14 @@ def fit_weights(
     return weights
 
 
-def fit_trees(features: Floats, positive: NDArray[np.bool_], worth: Floats, size: Size) -> Trees:
-    """Boosted trees for the odds that a block is main text."""
+def fit_trees(
+    features: Floats,
+    positive: NDArray[np.bool_],
+    worth: Floats,
+    size: Size,
+    odds: NDArray[np.float64] | None = None,
+) -> Trees:
+    """Boosted trees for the log-odds that a block is main text, or for what to add to given `odds`."""
     parameters = {
         "objective": "binary",
         "num_leaves": size.leaves,
@@ -73,7 +79,7 @@ def fit_trees(features: Floats, positive: NDArray[np.bool_], worth: Floats, size
         "force_row_wise": True,
         "verbose": -1,
     }
-    data = lightgbm.Dataset(features, positive, weight=worth / worth.mean())
+    data = lightgbm.Dataset(features, positive, weight=worth / worth.mean(), init_score=odds)
     return flatten(lightgbm.train(parameters, data, size.trees))
 
 

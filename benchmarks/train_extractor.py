@@ -3,7 +3,7 @@
 python -m benchmarks.train_extractor PAGES.jsonl.zst ... [--check]
 
 Prints F1 by cross-validation (no host is in two parts), then writes the models and their card beside the code
-that uses them: stages/winnow.npz, winnow-small.npz and winnow.json. With --check only the table is made.
+that uses them: stages/winnow.npz and winnow.json. With --check only the table is made.
 """
 
 import base64
@@ -28,22 +28,23 @@ from rich.table import Table
 from scipy import sparse
 
 from benchmarks.alignment import labels, words
-from benchmarks.boosting import Size, class_tokens, fit_trees, fit_weights
+from benchmarks.boosting import Floats, Size, class_tokens, fit_trees, fit_weights
 from benchmarks.gold_pages import GOLD_IN_PAGE, key, lines
 from benchmarks.scores import Score, of_text, total
 from stages.block_features import FEATURES, describe
 from stages.blocks import TEXT, TEXT_END, Page, blocks
 from stages.charset import decode
 from stages.layout import lay_out
-from stages.main_text import kept
+from stages.main_text import DOUBT, Model, kept, look
 from stages.measures import Measures, measure
-from stages.trees import Trees, log_odds
+from stages.trees import UNIT, log_odds
 
 STAGES = Path(__file__).parent.parent / "stages"
-SIZES = {"winnow": Size(200, 16, 0.08), "winnow-small": Size(30, 8, 0.3)}
+FIRST, SECOND = Size(30, 8, 0.3), Size(150, 16, 0.08)
+LOOKS = {"winnow": 2, "winnow-small": 1}  # of the engines
 FOLDS = 5
 DOUBTED = 0.35  # pages whose F1 by a model that has not seen them is less are likely to have bad gold …
-DOUBT = 0.1  # … and weigh so much
+DOUBTED_WORTH = 0.1  # … and weigh so much
 LICENCE = "WCXB: CC BY 4.0. Zyte article extraction benchmark: MIT."
 
 _suffixes = PublicSuffixList()
@@ -71,7 +72,7 @@ class Example:
     def fold(self) -> int:
         return zlib.crc32(self.host.encode()) % FOLDS
 
-    def features(self, weights: NDArray[np.int32]) -> NDArray[np.float32]:
+    def features(self, weights: NDArray[np.int32]) -> Floats:
         return describe(self.page, self.measures, weights)
 
     def score(self, keep: NDArray[np.bool_]) -> Score:
@@ -88,25 +89,27 @@ def main(
     weights = [learn_weights([e for e in found if e.fold != fold]) for fold in range(FOLDS)]
     # class scores are by weights that have not seen the page
     features = [e.features(weights[e.fold]) for e in found]
-    quick = [page.f1 for page in cross_validated(found, features, SIZES["winnow-small"])]
+    quick = cross_validated(found, features, 1)["winnow-small"]
     found = [
-        replace(e, worth=e.worth * DOUBT) if f1 < DOUBTED else e for e, f1 in zip(found, quick, strict=True)
+        replace(e, worth=e.worth * DOUBTED_WORTH) if page.f1 < DOUBTED else e
+        for e, page in zip(found, quick, strict=True)
     ]
-    scores = {name: cross_validated(found, features, size) for name, size in SIZES.items()}
+    scores = cross_validated(found, features)
     table = by_kind(found, scores)
     console.print(as_table(table))
     if check:
         return
-    final = learn_weights(found)
-    for name, size in SIZES.items():
-        trees = learn_trees(found, features, size)
-        np.savez_compressed(STAGES / f"{name}.npz", weights=final, **trees._asdict())
+    model = learn(found, features, learn_weights(found))
+    looks = {"first": model.first, "second": model.second}
+    arrays = {f"{look}_{field}": array for look, of in looks.items() for field, array in of._asdict().items()}
+    np.savez_compressed(STAGES / "winnow.npz", weights=model.weights, **arrays)
     card = {
         "what": "boosted trees over the features of text blocks: is a block part of a page's main text?",
         "made by": f"python -m benchmarks.train_extractor, lightgbm {version('lightgbm')}",
         "licence of the pages": LICENCE,
         "trained on": dict(Counter(f"{e.set} {e.kind}" for e in found)),
-        "sizes": {name: size._asdict() for name, size in SIZES.items()},
+        "first look": FIRST._asdict(),
+        "second look, where the first leaves doubt": SECOND._asdict(),
         "F1 by cross-validation over hosts": table,
         "features": FEATURES,
         "pages": sorted(e.key for e in found),
@@ -149,24 +152,34 @@ def learn_weights(examples: Sequence[Example]) -> NDArray[np.int32]:
     return fit_weights([e.tokens for e in examples], hosts, *_targets(examples))
 
 
-def learn_trees(examples: Sequence[Example], features: Sequence[NDArray[np.float32]], size: Size) -> Trees:
-    """The trees, from these pages."""
-    return fit_trees(np.concatenate(features), *_targets(examples), size)
+def learn(
+    examples: Sequence[Example], features: Sequence[Floats], weights: NDArray[np.int32], looks: int = 2
+) -> Model:
+    """The model, from these pages; with one look, the second is like the first."""
+    rows = np.concatenate(features)
+    positive, worth = _targets(examples)
+    first = second = fit_trees(rows, positive, worth, FIRST)
+    if looks > 1:
+        odds = log_odds(rows, first)
+        doubtful = np.abs(odds) < DOUBT
+        rest = rows[doubtful], positive[doubtful], worth[doubtful]
+        second = fit_trees(*rest, SECOND, odds[doubtful] / UNIT)
+    return Model(weights, first, second)
 
 
 def cross_validated(
-    examples: Sequence[Example], features: Sequence[NDArray[np.float32]], size: Size
-) -> list[Score]:
-    """How well each page is read by trees that have seen no page of its host."""
-    scores = [Score()] * len(examples)
+    examples: Sequence[Example], features: Sequence[Floats], most: int = 2
+) -> dict[str, list[Score]]:
+    """How well each page is read, by one look and by two, by a model that has seen no page of its host."""
+    scores = {name: [Score()] * len(examples) for name, looks in LOOKS.items() if looks <= most}
     for fold in range(FOLDS):
         taught = [place for place, e in enumerate(examples) if e.fold != fold]
-        trees = learn_trees(
-            [examples[place] for place in taught], [features[place] for place in taught], size
-        )
+        seen = [examples[place] for place in taught], [features[place] for place in taught]
+        model = learn(*seen, np.zeros(1, np.int32), most)  # no weights: features are made already
         for place, e in enumerate(examples):
-            if e.fold == fold:
-                scores[place] = e.score(kept(log_odds(features[place], trees), e.measures))
+            for name in scores if e.fold == fold else ():
+                odds = look(features[place], model, LOOKS[name])
+                scores[name][place] = e.score(kept(odds, e.measures))
     return scores
 
 

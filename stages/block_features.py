@@ -1,8 +1,7 @@
 """A row of numbers for each block of a page: what the trees look at.
 
-Trees care only for the order of values, so there are no logarithms here, and every value is made of sums
-and one
-division: the same bits on every machine.
+Trees care only for the order of values, so there are no logarithms here, and every value is made of sums and
+one division: the same bits on every machine.
 """
 
 import numpy as np
@@ -21,7 +20,7 @@ from stages.blocks import (
     TAG_NUMBER,
     Page,
 )
-from stages.declared import DECLARED, flags
+from stages.declared import DECLARED
 from stages.markup import Table
 from stages.measures import (
     BARS,
@@ -56,11 +55,12 @@ from stages.surroundings import (
     WORDS_BELOW,
     Floats,
     Surroundings,
+    nothing_known,
     survey,
     token_score,
 )
 from stages.tags import COUNT, TAG, names
-from stages.titles import TITLED, titled
+from stages.titles import TITLED, Title, room_for, titled
 
 _OWN = names(
     "words characters link_share links word_length commas_a_word sentences_a_word sentences last first "
@@ -101,7 +101,7 @@ _BEST_AT = _PAGE_AT + len(_PAGE)
 _AROUND_AT = _BEST_AT + len(_BEST)
 _TITLED_AT = _AROUND_AT + len(_AROUND)
 _DECLARED_AT = _TITLED_AT + len(TITLED)
-_INSIDE_COUNT = len(INSIDE)
+_INSIDE_COUNT, _DECLARED_COUNT = len(INSIDE), len(DECLARED)
 
 # Elements by what they usually hold, as one ordinal feature.
 GROUPS = np.zeros(COUNT, np.int32)
@@ -121,20 +121,38 @@ _FAR = 999
 def describe(page: Page, measures: Measures, weights: Table) -> Floats:
     """The features of every block: [blocks, features]. `weights` are those of class tokens."""
     out = np.zeros((len(page.blocks), len(FEATURES)), np.float32)
+    path = np.zeros((len(page.elements), 2), np.int32)
     if len(out):
-        around = survey(page, measures, weights)
-        _own(page, measures, around, weights, GROUPS, out)
-        _places(measures, out)
-        _near(page, measures, GROUPS, out)
-        _above(page, around, out)
-        _alike(page, around, out)
-        _page(page, measures, around, out)
-        path = np.zeros((len(page.elements), 2), np.int32)
-        _best(page, measures, around, path, out)
-        out[:, _AROUND_AT:_TITLED_AT] = around.containers[page.blocks[:, OWNER]]
-        out[:, _TITLED_AT:_DECLARED_AT] = titled(page, measures)
-        out[:, _DECLARED_AT:] = flags(page.declared)
+        _describe(page, measures, weights, nothing_known(page), room_for(page), path, out)
     return out
+
+
+@lean
+def _describe(
+    page: Page,
+    measures: Measures,
+    weights: Table,
+    around: Surroundings,
+    title: Title,
+    path: Table,
+    out: Floats,
+) -> None:
+    """Fill `out`; `around`, `title` and `path` are room for what is found on the way."""
+    survey(page, measures, weights, around)
+    _own(page, measures, around, weights, out)
+    _places(measures, out)
+    _near(page, measures, out)
+    _above(page, around, out)
+    _alike(page, around, out)
+    _page(page, measures, around, out)
+    _best(page, measures, around, path, out)
+    titled(page, measures, title, out[:, _TITLED_AT:_DECLARED_AT])
+    for block in range(len(out)):
+        containers = around.containers[page.blocks[block, OWNER]]
+        for column in range(containers.size):
+            out[block, _AROUND_AT + column] = containers[column]
+        for bit in range(_DECLARED_COUNT):
+            out[block, _DECLARED_AT + bit] = page.declared >> bit & 1
 
 
 @lean
@@ -144,9 +162,7 @@ def _share(part: float, whole: float) -> float:
 
 
 @lean
-def _own(
-    page: Page, measures: Measures, around: Surroundings, weights: Table, groups: Table, out: Floats
-) -> None:
+def _own(page: Page, measures: Measures, around: Surroundings, weights: Table, out: Floats) -> None:
     """What a block is by itself, what it is inside of, and what its class names say."""
     for block in range(len(page.blocks)):
         m, x, row = measures[block], out[block], page.blocks[block]
@@ -157,7 +173,7 @@ def _own(
         x[6], x[7], x[8], x[9] = _share(m[SENTENCES], words), m[SENTENCES], m[LAST], m[FIRST]
         x[10], x[11], x[12] = _share(m[DIGITS], characters), _share(m[CAPITALS], words), m[BARS]
         x[13], x[14], x[15] = row[BREAKS], row[IMAGES], _share(m[BOLD_CHARACTERS], characters)
-        x[16], x[17] = m[COLONS], groups[page.elements[owner, TAG_NUMBER]]
+        x[16], x[17] = m[COLONS], GROUPS[page.elements[owner, TAG_NUMBER]]
         for bit in range(_INSIDE_COUNT):
             x[_INSIDE_AT + bit] = around.inside[owner, 0] >> bit & 1
         scores = around.elements[owner]
@@ -184,10 +200,8 @@ def _places(measures: Measures, out: Floats) -> None:
 
 
 @lean
-def _near(page: Page, measures: Measures, groups: Table, out: Floats) -> None:
-    """The three blocks before and behind: how long, how linked; element of the next, kinship of the
-    others.
-    """
+def _near(page: Page, measures: Measures, out: Floats) -> None:
+    """Three blocks before and behind: how long, how linked; element of the next, kinship of the others."""
     for block in range(len(out)):
         parent = page.elements[page.blocks[block, OWNER], PARENT]
         at = _NEAR_AT
@@ -198,7 +212,7 @@ def _near(page: Page, measures: Measures, groups: Table, out: Floats) -> None:
                 out[block, at] = measures[other, WORDS] / 10.0
                 out[block, at + 1] = _share(measures[other, LINK_CHARACTERS], measures[other, CHARACTERS])
                 if step in (-1, 1):
-                    out[block, at + 2] = groups[page.elements[owner, TAG_NUMBER]]
+                    out[block, at + 2] = GROUPS[page.elements[owner, TAG_NUMBER]]
                 else:
                     out[block, at + 2] = page.elements[owner, PARENT] == parent
             else:
@@ -311,8 +325,9 @@ def _best(page: Page, measures: Measures, around: Surroundings, path: Table, out
 
 @lean
 def _mark_best(page: Page, best: int, path: Table) -> tuple[int, int]:
-    """Of each element: is it in the best one; depth of the ancestor it shares with it. (First, last block
-    in it.)
+    """Of each element: is it in the best one; depth of the ancestor it shares with it.
+
+    Returns (first, last) block in it.
     """
     path[:, 1] = -1
     element = best

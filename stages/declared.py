@@ -1,14 +1,11 @@
 """What a page says it is: its kind by Open Graph and schema.org."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from classifiers.kernel import lean
 from stages.markup import ATTRIBUTE, CONTENT, ELEMENT, END, ITEMTYPE, NAME, PROPERTY, START, TYPE, Markup
 from stages.scan import Bytes, byte_at, find
 from stages.tags import TAG, name_hash
-
-Floats = NDArray[np.float32]
 
 # Types of schema.org and kinds of Open Graph, as far as pages differ by them.
 _KINDS = {
@@ -39,11 +36,6 @@ _OG_TYPE, _TIME, _TYPE_KEY, _BODY_KEY, _JSON = (
 _SEED = np.uint32(name_hash(""))
 _OG_SEED = np.uint32(name_hash("og:"))
 _QUOTE, _COLON = b'":'
-
-
-def flags(declared: int) -> Floats:
-    """A number for each of DECLARED."""
-    return np.array([declared >> bit & 1 for bit in range(len(DECLARED))], np.float32)
 
 
 @lean

@@ -39,7 +39,7 @@ def trafilatura(html: bytes) -> str:
 
 ENGINES: dict[str, Callable[[bytes], str]] = {
     "winnow": main_text,
-    "winnow-small": partial(main_text, name="winnow-small"),
+    "winnow-small": partial(main_text, looks=1),
     "resiliparse": resiliparse,
     "trafilatura": trafilatura,
 }
@@ -50,7 +50,7 @@ def engine_version(engine: str) -> str:
     """Of one of our own: of the code and the model, such as 1+c0ffee00; of another: of what is installed."""
     if engine not in OURS:
         return version(engine)
-    return f"{CODE}+{fingerprint(os.path.join(os.path.dirname(__file__), f'{engine}.npz'))}"
+    return f"{CODE}+{fingerprint(os.path.join(os.path.dirname(__file__), 'winnow.npz'))}"
 
 
 def versions(engine: str) -> dict[str, str]:

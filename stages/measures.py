@@ -1,8 +1,7 @@
 """What the text of each block is like: how long, how linked, how it begins and ends; no feature knows a word.
 
-Lengths are the same in every script as far as one may count: a word of a script without spaces is taken for
-two
-Han or kana characters, or five Thai letters.
+Lengths are the same in every script as far as one may count: two Han or kana characters, or five Thai
+letters, are taken for a word.
 """
 
 import numpy as np
@@ -12,176 +11,183 @@ from classifiers.kernel import lean
 from stages.blocks import LINKED, TEXT, TEXT_END, Page
 from stages.scan import BLANK, CLASSES, DIGIT, LOWER, UPPER, Bytes, byte_at
 
-# Columns: words in tenths, characters (one of a script without spaces is three), both inside links,
-# characters in
-# bold, words that begin with a capital, digits, commas, ends of sentences, colons, bars, first and last
-# character,
-# hash of the letters.
+# Columns: words in tenths, characters (a wide one is three), both inside links, characters in bold, words
+# that begin with a capital, digits, commas, ends of sentences, colons, bars, first and last character, hash
+# of the letters.
 (WORDS, CHARACTERS, LINK_WORDS, LINK_CHARACTERS, BOLD_CHARACTERS, CAPITALS, DIGITS, COMMAS, SENTENCES,
-COLONS, BARS,
- FIRST, LAST, HASH) = range(14)  # fmt: skip
+ COLONS, BARS, FIRST, LAST, HASH) = range(14)  # fmt: skip
 # Kinds of first and last characters.
 OTHER, CAPITAL, SMALL, NUMERAL, LETTER = range(5)
 STOP, COLON = 1, 2
 
 Measures = NDArray[np.int32]
+Table = NDArray[np.int32]
 
-_SYMBOL, _WORD, _WIDE, _NARROW = range(
-    4
-)  # what a character is: punctuation, a letter, Han or kana, Thai or Khmer
-_COMMA, _STOP, _COLON, _BAR, _CLOSER = range(1, 6)  # what punctuation is
+# A character as one number: its bytes, what it is (punctuation, a letter, Han or kana, Thai or Khmer), its
+# case if it is a letter, what it is as punctuation.
+_WIDTH = 7  # mask
+_SYMBOL, _WORD, _WIDE, _NARROW = (kind << 3 for kind in range(4))
+_KIND = 3 << 3
+_CASE = 5  # place
+_COMMA, _STOP, _COLON, _BAR, _CLOSER, _SPACE = (1 << bit for bit in range(8, 14))
+_MARK = _COMMA | _STOP | _COLON | _BAR | _CLOSER | _SPACE
+_TENTHS = np.array([0, 10, 5, 2], np.int32)  # of a word, in a character of each kind
+_LENGTHS = np.array([1, 1, 3, 1], np.int32)
+
+
+def _ascii() -> Table:
+    """The characters of one byte."""
+    table = np.ones(128, np.int32)
+    for kinds, case in ((UPPER, CAPITAL), (LOWER, SMALL), (DIGIT, NUMERAL)):
+        table[CLASSES[:128] & kinds > 0] |= _WORD | case << _CASE
+    for marks, what in ((b",;", _COMMA), (b".!?", _STOP), (b":", _COLON), (b"|", _BAR), (b"\"')]", _CLOSER)):
+        table[list(marks)] |= what
+    table[CLASSES[:128] & BLANK > 0] |= _SPACE
+    return table
+
+
+_ASCII = _ascii()
+_PRIME = np.uint32(16777619)
 
 
 def measure(page: Page) -> Measures:
     """A row for each block."""
     out = np.zeros((len(page.blocks), 14), np.int32)
-    _fill(page, CLASSES, out)
+    _fill(page, _ASCII, out)
     return out
 
 
 @lean
-def _fill(page: Page, classes: Bytes, out: Measures) -> None:
+def _fill(page: Page, table: Table, out: Measures) -> None:
     mark = 0
     for row in range(len(page.blocks)):
         start, end = page.blocks[row, TEXT], page.blocks[row, TEXT_END]
-        _measure(page.text, start, end, classes, out[row])
+        _measure(page.text, start, end, table, out[row])
         while mark < len(page.marks) and page.marks[mark, 1] < end:
             which, first, last = page.marks[mark]
+            words, characters = _lengths(page.text, first, min(last, end), table)
             if which == LINKED:
-                words, characters = _lengths(page.text, first, min(last, end), classes)
                 out[row, LINK_WORDS] += words
                 out[row, LINK_CHARACTERS] += characters
             else:
-                out[row, BOLD_CHARACTERS] += _lengths(page.text, first, min(last, end), classes)[1]
+                out[row, BOLD_CHARACTERS] += characters
             mark += 1
 
 
 @lean
-def _measure(text: Bytes, at: int, end: int, classes: Bytes, m: Measures) -> None:
+def _measure(text: Bytes, at: int, end: int, table: Table, m: Measures) -> None:
     """Fill in one block's row."""
     value = np.uint32(2166136261)
+    words = characters = capitals = digits = commas = stops = colons = bars = 0
     inside = False
-    first = -1
-    last = OTHER
+    first, last = -1, OTHER
     while at < end:
-        kind, width, mark = _character(text, at, classes)
         byte = text[at]
+        what = int(table[byte]) if byte < 0x80 else _beyond_ascii(text, at)
+        kind = what & _KIND
         if kind == _SYMBOL:
-            m[CHARACTERS] += 1
             inside = inside and byte == 39  # don't
-            if mark == _STOP and byte == 46 and at + 1 < end and not _after_stop(text, at + 1, classes):
-                mark = 0  # 3.14, example.org
-            m[COMMAS] += mark == _COMMA
-            m[SENTENCES] += mark == _STOP
-            m[COLONS] += mark == _COLON
-            m[BARS] += mark == _BAR
-            if mark != _CLOSER and not classes[byte] & BLANK:
-                last = STOP if mark == _STOP else COLON if mark == _COLON else OTHER
+            characters += 1
+            at += what & _WIDTH
+            if what & _MARK:
+                if byte == 46 and at < end and not _after_stop(text[at]):
+                    what ^= _STOP  # 3.14, example.org
+                commas += what & _COMMA > 0
+                stops += what & _STOP > 0
+                colons += what & _COLON > 0
+                bars += what & _BAR > 0
+            if not what & (_CLOSER | _SPACE):
+                last = STOP if what & _STOP else COLON if what & _COLON else OTHER
                 first = OTHER if first < 0 else first
-        else:
-            for place in range(at, min(at + width, end)):
-                value = np.uint32((value ^ np.uint32(text[place])) * np.uint32(16777619))
-            case = _case(text, at, classes)
-            if kind == _WORD:
-                m[CHARACTERS] += 1
-                m[WORDS] += 0 if inside else 10
-                m[CAPITALS] += 0 if inside else case == CAPITAL
-            else:
-                m[CHARACTERS] += 3 if kind == _WIDE else 1
-                m[WORDS] += 5 if kind == _WIDE else 2
-            inside = kind == _WORD
-            m[DIGITS] += case == NUMERAL
-            first = case if first < 0 else first
-            last = NUMERAL if case == NUMERAL else OTHER
-        at += width
+            continue
+        case = what >> _CASE & 7
+        first = case if first < 0 else first
+        if not (inside and kind == _WORD):
+            words += int(_TENTHS[kind >> 3])
+            capitals += case == CAPITAL
+        inside = kind == _WORD
+        characters += int(_LENGTHS[kind >> 3])
+        digits += case == NUMERAL
+        for _ in range(min(what & _WIDTH, end - at)):
+            value = np.uint32((value ^ np.uint32(text[at])) * _PRIME)
+            at += 1
+        while inside and at < end and text[at] < 0x80 and table[text[at]] & _KIND == _WORD:
+            case = int(table[text[at]]) >> _CASE & 7
+            value = np.uint32((value ^ np.uint32(text[at])) * _PRIME)
+            characters += 1
+            digits += case == NUMERAL
+            at += 1
+        last = NUMERAL if case == NUMERAL else OTHER
+    m[WORDS], m[CHARACTERS], m[CAPITALS], m[DIGITS] = words, characters, capitals, digits
+    m[COMMAS], m[SENTENCES], m[COLONS], m[BARS] = commas, stops, colons, bars
     m[FIRST], m[LAST], m[HASH] = first, last, np.int32(value)
 
 
 @lean
-def _lengths(text: Bytes, at: int, end: int, classes: Bytes) -> tuple[int, int]:
+def _lengths(text: Bytes, at: int, end: int, table: Table) -> tuple[int, int]:
     """(words in tenths, characters) of a stretch of text."""
     words = characters = 0
     inside = False
     while at < end:
-        kind, width, _ = _character(text, at, classes)
-        characters += 3 if kind == _WIDE else 1
-        if kind == _WORD:
-            words += 0 if inside else 10
-        elif kind != _SYMBOL:
-            words += 5 if kind == _WIDE else 2
-        inside = kind == _WORD or (inside and text[at] == 39)
-        at += width
+        byte = text[at]
+        what = int(table[byte]) if byte < 0x80 else _beyond_ascii(text, at)
+        kind = what & _KIND
+        characters += int(_LENGTHS[kind >> 3])
+        if not (inside and kind == _WORD):
+            words += int(_TENTHS[kind >> 3])
+        inside = kind == _WORD or (inside and byte == 39)
+        at += what & _WIDTH
+        while inside and at < end and text[at] < 0x80 and table[text[at]] & _KIND == _WORD:
+            characters += 1
+            at += 1
     return words, characters
 
 
 @lean
-def _after_stop(text: Bytes, at: int, classes: Bytes) -> bool:
-    """Whether what follows a full stop lets it end a sentence."""
-    return bool(classes[text[at]] & BLANK or text[at] in (34, 39, 41, 93) or text[at] >= 0xE2)
+def _after_stop(byte: int) -> bool:
+    """Whether what follows a full stop lets it end a sentence: white space, a closing quote or bracket."""
+    return byte <= 32 or byte in (34, 39, 41, 93) or byte >= 0xE2
 
 
 @lean
-def _character(text: Bytes, at: int, classes: Bytes) -> tuple[int, int, int]:
-    """(what the character here is, its bytes, what it is as punctuation)."""
-    byte = np.int64(text[at])
-    if byte < 0x80:
-        if classes[byte] & (UPPER | LOWER | DIGIT):
-            return _WORD, 1, 0
-        if byte in (44, 59):
-            return _SYMBOL, 1, _COMMA
-        if byte in (46, 33, 63):
-            return _SYMBOL, 1, _STOP
-        if byte == 58:
-            return _SYMBOL, 1, _COLON
-        if byte == 124:
-            return _SYMBOL, 1, _BAR
-        return _SYMBOL, 1, _CLOSER if byte in (34, 39, 41, 93) else 0
-    second, third = byte_at(text, at + 1), byte_at(text, at + 2)
-    if byte < 0xE0:
-        if byte == 0xC2:
-            return _SYMBOL, 2, _CLOSER if second == 0xBB else 0
-        if byte == 0xD8 and second in (0x8C, 0x9B, 0x9F):  # Arabic comma, semicolon, question mark
-            return _SYMBOL, 2, _STOP if second == 0x9F else _COMMA
-        return _WORD, 2, 0
+def _beyond_ascii(text: Bytes, at: int) -> int:
+    """The character of several bytes that is here."""
+    byte, second, third = np.int64(text[at]), byte_at(text, at + 1), byte_at(text, at + 2)
     if byte >= 0xF0:
-        return (_WIDE if second == 0xA0 and byte == 0xF0 else _SYMBOL), 4, 0
-    return _three_bytes(byte, second, third)
+        return 4 | (_WIDE | LETTER << _CASE if second == 0xA0 and byte == 0xF0 else _SYMBOL)
+    if byte >= 0xE0:
+        return 3 | _three_bytes(byte, second, third)
+    if byte == 0xC2:
+        return 2 | (_CLOSER if second == 0xBB else 0)
+    if byte == 0xD8 and second in (0x8C, 0x9B, 0x9F):  # Arabic comma, semicolon, question mark
+        return 2 | (_STOP if second == 0x9F else _COMMA)
+    return 2 | _WORD | _case(byte, second) << _CASE
 
 
 @lean
-def _three_bytes(byte: np.int64, second: np.int64, third: np.int64) -> tuple[int, int, int]:
+def _three_bytes(byte: np.int64, second: np.int64, third: np.int64) -> int:
     """The same of a character of three bytes."""
     if byte == 0xE3 and second == 0x80:  # CJK punctuation
-        mark = (
-            _COMMA if third == 0x81 else _STOP if third == 0x82 else _CLOSER if third in (0x8D, 0x8F) else 0
-        )
-        return _SYMBOL, 3, mark
-    if (
-        byte == 0xEF and second == 0xBC and third <= 0x9F and not 0x90 <= third <= 0x99
-    ):  # full-width punctuation
-        mark = _COMMA if third in (0x8C, 0x9B) else _STOP if third in (0x81, 0x8E, 0x9F) else 0
-        return _SYMBOL, 3, _COLON if third == 0x9A else mark
+        if third == 0x81:
+            return _COMMA
+        return _STOP if third == 0x82 else _CLOSER if third in (0x8D, 0x8F) else 0
+    if byte == 0xEF and second == 0xBC and third <= 0x9F and not 0x90 <= third <= 0x99:  # full width
+        if third in (0x8C, 0x9B):
+            return _COMMA
+        return _STOP if third in (0x81, 0x8E, 0x9F) else _COLON if third == 0x9A else 0
     if byte == 0xE2:
-        return _SYMBOL, 3, _CLOSER if second == 0x80 and third in (0x99, 0x9D) else 0
-    if byte == 0xE0:
-        if second in (0xB8, 0xB9, 0xBA, 0xBB):  # Thai, Lao
-            return _NARROW, 3, 0
-        if second == 0xA5 and third in (0xA4, 0xA5):  # the Indian danda
-            return _SYMBOL, 3, _STOP
-        return _WORD, 3, 0
-    if byte == 0xE1:
-        return _NARROW if second in (0x80, 0x81, 0x82, 0x9E, 0x9F) else _WORD, 3, 0  # Myanmar, Khmer
-    return (_WIDE if 0xE3 <= byte <= 0xED else _WORD), 3, 0
+        return _CLOSER if second == 0x80 and third in (0x99, 0x9D) else 0
+    if byte == 0xE0 and second == 0xA5 and third in (0xA4, 0xA5):  # the Indian danda
+        return _STOP
+    thai = byte == 0xE0 and second in (0xB8, 0xB9, 0xBA, 0xBB)  # or Lao
+    if thai or (byte == 0xE1 and second in (0x80, 0x81, 0x82, 0x9E, 0x9F)):  # Myanmar, Khmer
+        return _NARROW | LETTER << _CASE
+    return (_WIDE if 0xE3 <= byte <= 0xED else _WORD) | LETTER << _CASE
 
 
 @lean
-def _case(text: Bytes, at: int, classes: Bytes) -> int:
-    """Whether a letter is a capital or small, a numeral, or of a script that knows no case."""
-    byte = np.int64(text[at])
-    if byte < 0x80:
-        kind = classes[byte]
-        return CAPITAL if kind & UPPER else NUMERAL if kind & DIGIT else SMALL
-    second = byte_at(text, at + 1)
+def _case(byte: np.int64, second: np.int64) -> int:
+    """Whether a letter of two bytes is a capital or small, or of a script that knows no case."""
     if byte == 0xC3:
         return CAPITAL if second < 0x9F else SMALL
     if byte == 0xCE:

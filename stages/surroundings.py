@@ -1,8 +1,7 @@
 """What the elements around a block say of it: their class names, how much text they hold, what repeats.
 
 Three passes over the elements and blocks of a page: down from the root (class names), up to it (text), and
-one
-that counts what looks alike.
+one that counts what looks alike.
 """
 
 from typing import NamedTuple
@@ -43,15 +42,12 @@ for _bit, _kind in enumerate(INSIDE):
     for _name in _INSIDE_OF.get(_kind, _kind).split():
         INSIDE_BITS[TAG[_name]] |= 1 << _bit
 
-# Columns of the table of elements: scores of class tokens (own, and sum, least and most from the root down
-# to here),
-# text below (characters, linked ones, blocks, tenths of words, characters in plain paragraphs, commas), and
-# how much
-# prose there is nearby (after Readability).
+# Columns of the table of elements: scores of class tokens (own, and sum, least and most from the root down to
+# here), text below (characters, linked ones, blocks, tenths of words, characters in plain paragraphs,
+# commas), and how much prose there is nearby (after Readability).
 OWN, CHAIN, LEAST, MOST, BELOW, LINKED, BLOCKS, WORDS_BELOW, PLAIN, COMMAS_BELOW, PROSE = range(11)
-# Columns of the table of containers: the two nearest elements around (itself included) that have siblings
-# of the same
-# signature: how many, which of them it is, its text as a share of the longest.
+# Columns of the table of containers: the two nearest elements around (itself included) that have siblings of
+# the same signature: how many, which of them it is, its text as a share of the longest.
 NUMBER, ORDINAL, WEIGHT_SHARE = range(3)
 # Columns of the table of groups: blocks, characters, linked characters.
 MEMBERS, MEMBER_CHARACTERS, MEMBER_LINKS = range(3)
@@ -62,28 +58,26 @@ _MIX = np.int64(-7046029254386353131)
 
 
 class Surroundings(NamedTuple):
-    """Of each element (first three) and of each block (the others)."""
+    """Of each element (the first four) and of each block (the next three)."""
 
     elements: Floats  # [elements, 11]
-    inside: (
-        Table  # [elements, 4]: INSIDE bits; hidden; hashes of the signatures and of the tags from the root
-    )
+    inside: Table  # [elements, 4]: INSIDE bits; hidden; hashes of signatures and of tags from the root
     alike: Table  # [elements]: siblings of the same signature, itself included
     containers: Floats  # [elements, 6]: nearest, and next, element around that has such siblings
-    paths: (
-        Table  # [blocks]: its row in `groups`: blocks whose elements have the same signatures from the root
-    )
+    paths: Table  # [blocks]: its row in `groups`: of blocks whose elements have the same signatures above
     shapes: Table  # [blocks]: the same by tags alone
     copies: Table  # [blocks, 2]: earlier blocks of the same text; all others
     groups: Floats  # [rows, 3]
+    keys: NDArray[np.int64]  # a hash table: keys, values, and two more values
+    values: Table
+    most: Floats
 
 
-def survey(page: Page, measures: Measures, weights: NDArray[np.int32]) -> Surroundings:
-    """Look around in a page. `weights` are those of class tokens, by their lowest bits, in units of
-    WEIGHT.
-    """
+def nothing_known(page: Page) -> Surroundings:
+    """Room for the surroundings in a page."""
     elements, count = len(page.elements), len(page.blocks)
-    around = Surroundings(
+    size = 1 << max(6, int(2 * (elements + 2 * count)).bit_length())
+    return Surroundings(
         np.zeros((elements, 11), np.float32),
         np.zeros((elements, 4), np.int32),
         np.zeros(elements, np.int32),
@@ -92,18 +86,23 @@ def survey(page: Page, measures: Measures, weights: NDArray[np.int32]) -> Surrou
         np.zeros(count, np.int32),
         np.zeros((count, 2), np.int32),
         np.zeros((2 * count + 1, 3), np.float32),
+        np.zeros(size, np.int64),
+        np.zeros(size, np.int32),
+        np.zeros((size, 2), np.float32),
     )
-    size = 1 << max(6, int(2 * (elements + 2 * count)).bit_length())
-    keys, values = np.zeros(size, np.int64), np.zeros(size, np.int32)
-    _down(page, weights, INSIDE_BITS, around)
-    _up(page, measures, around)
-    _count_siblings(page, around, keys, values, np.zeros((size, 2), np.float32))
-    _count_blocks(page, measures, around, keys, values)
-    return around
 
 
 @lean
-def _down(page: Page, weights: NDArray[np.int32], bits: Table, around: Surroundings) -> None:
+def survey(page: Page, measures: Measures, weights: Table, around: Surroundings) -> None:
+    """Look around. `weights` are those of class tokens, by their lowest bits, in units of WEIGHT."""
+    _down(page, weights, around)
+    _up(page, measures, around)
+    _count_siblings(page, around)
+    _count_blocks(page, measures, around)
+
+
+@lean
+def _down(page: Page, weights: Table, around: Surroundings) -> None:
     """What comes from the root: class scores, kinds of elements, paths."""
     for row in range(1, len(page.elements)):
         parent, tag = page.elements[row, PARENT], page.elements[row, TAG_NUMBER]
@@ -112,14 +111,14 @@ def _down(page: Page, weights: NDArray[np.int32], bits: Table, around: Surroundi
         around.elements[row, CHAIN] = around.elements[parent, CHAIN] + own
         around.elements[row, LEAST] = min(around.elements[parent, LEAST], own)
         around.elements[row, MOST] = max(around.elements[parent, MOST], own)
-        around.inside[row, 0] = around.inside[parent, 0] | bits[tag]
+        around.inside[row, 0] = around.inside[parent, 0] | INSIDE_BITS[tag]
         around.inside[row, 1] = around.inside[parent, 1] | page.elements[row, CONCEALED]
         around.inside[row, 2] = _mixed(around.inside[parent, 2], page.elements[row, SIGNATURE])
         around.inside[row, 3] = _mixed(around.inside[parent, 3], tag)
 
 
 @lean
-def token_score(page: Page, start: int, end: int, weights: NDArray[np.int32]) -> np.float32:
+def token_score(page: Page, start: int, end: int, weights: Table) -> np.float32:
     """The sum of the weights of class tokens."""
     score = 0
     for place in range(start, end):
@@ -156,10 +155,9 @@ def _up(page: Page, measures: Measures, around: Surroundings) -> None:
 
 
 @lean
-def _count_siblings(
-    page: Page, around: Surroundings, keys: NDArray[np.int64], values: Table, most: Floats
-) -> None:
+def _count_siblings(page: Page, around: Surroundings) -> None:
     """Which children of one parent have the same tag and classes, and which of them have how much text."""
+    keys, values, most = around.keys, around.values, around.most
     for row in range(1, len(page.elements)):
         slot = _slot(keys, _kinship(page, row))
         values[slot] += 1
@@ -190,10 +188,9 @@ def _kinship(page: Page, row: int) -> np.int64:
 
 
 @lean
-def _count_blocks(
-    page: Page, measures: Measures, around: Surroundings, keys: NDArray[np.int64], values: Table
-) -> None:
+def _count_blocks(page: Page, measures: Measures, around: Surroundings) -> None:
     """Which blocks are of one kind, by the path to them; which have the same text."""
+    keys, values = around.keys, around.values
     keys[:] = 0
     values[:] = 0
     used = 1  # row 0 is nobody's

@@ -11,6 +11,7 @@ from stages.measures import WORDS, Measures
 from stages.scan import Bytes
 
 Floats = NDArray[np.float32]
+Hashes = NDArray[np.uint32]
 
 TITLED = ["title_precision", "title_recall", "blocks_from_named"]
 _LONGEST = 400  # tenths of words of a block that may be a title
@@ -18,49 +19,59 @@ _FAR = 999
 
 
 class Title(NamedTuple):
-    """The words of a page's <title>, by hash."""
+    """Room for the words of a page's <title>, by hash, and of a block."""
 
-    words: NDArray[np.uint32]
-    seen: Bytes  # scratch
+    words: Hashes
+    seen: Bytes  # which of them a block has
+    block: Hashes
 
 
-def titled(page: Page, measures: Measures) -> Floats:
-    """What each block shares with the title, and how far behind the first that is like it: [blocks, 3]."""
-    out = np.zeros((len(page.blocks), len(TITLED)), np.float32)
-    words = np.zeros(page.title.size // 2 + 1, np.uint32)
-    count = _words(page.title, 0, page.title.size, words)
-    if count:
-        buffer = np.zeros(_LONGEST + 1, np.uint32)
-        _compare(page, measures, Title(words[:count], np.zeros(count, np.uint8)), buffer, out)
-    return out
+def room_for(page: Page) -> Title:
+    """For the words of this page's title."""
+    most = page.title.size // 2 + 1
+    return Title(np.empty(most, np.uint32), np.empty(most, np.uint8), np.empty(_LONGEST + 1, np.uint32))
 
 
 @lean
-def _compare(page: Page, measures: Measures, title: Title, buffer: NDArray[np.uint32], out: Floats) -> None:
+def titled(page: Page, measures: Measures, title: Title, out: Floats) -> None:
+    """What each block shares with the title, and how far behind the first that is like it: [blocks, 3]."""
+    size = _words(page.title, 0, page.title.size, title.words)
+    if size == 0:
+        return
+    present = np.uint64(0)  # a bit for each word, by hash: most words of a page are not in its title
+    for place in range(size):
+        present |= np.uint64(1) << np.uint64(title.words[place] & 63)
     first = -1
     for block in range(len(page.blocks)):
         if measures[block, WORDS] <= _LONGEST:
-            count = _words(page.text, page.blocks[block, TEXT], page.blocks[block, TEXT_END], buffer)
-            title.seen[:] = 0
-            hits = 0
-            for word in range(count):
-                hit = 0
-                for place in range(title.words.size):
-                    if title.words[place] == buffer[word]:
-                        title.seen[place] = hit = 1
-                hits += hit
-            covered = 0
-            for place in range(title.words.size):
-                covered += title.seen[place]
-            out[block, 0] = hits / max(count, 1)
-            out[block, 1] = covered / title.words.size
-            if first < 0 < block and 5 * hits > 4 * count and 2 * covered > title.words.size:
+            count = _words(page.text, page.blocks[block, TEXT], page.blocks[block, TEXT_END], title.block)
+            hits, covered = _common(title, size, count, present)
+            out[block, 0], out[block, 1] = hits / max(count, 1), covered / size
+            if first < 0 < block and 5 * hits > 4 * count and 2 * covered > size:
                 first = block
         out[block, 2] = block - first if first >= 0 else -_FAR
 
 
 @lean
-def _words(text: Bytes, at: int, end: int, out: NDArray[np.uint32]) -> int:
+def _common(title: Title, size: int, count: int, present: np.uint64) -> tuple[int, int]:
+    """(words of the block that are in the title, words of the title that are in the block)."""
+    for place in range(size):
+        title.seen[place] = 0
+    hits = covered = 0
+    for word in range(count):
+        value = title.block[word]
+        if present >> np.uint64(value & 63) & np.uint64(1):
+            hit = 0
+            for place in range(size):
+                if title.words[place] == value:
+                    covered += 1 - title.seen[place]
+                    title.seen[place] = hit = 1
+            hits += hit
+    return hits, covered
+
+
+@lean
+def _words(text: Bytes, at: int, end: int, out: Hashes) -> int:
     """Fill in hashes of runs of letters and digits, ASCII capitals as small letters; returns their number."""
     count = 0
     while at < end and count < out.size:

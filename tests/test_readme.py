@@ -1,5 +1,6 @@
 """The README is true: its commands, stages, files, code and numbers are those of the project."""
 
+import json
 import os
 import re
 import subprocess
@@ -76,6 +77,15 @@ def test_the_funnel_is_what_status_prints(tiny):
     assert got[:until] == want[:until]
     assert [line[0] for line in got] == [line[0] for line in want[: len(got)]]
     assert mixture.splitlines()[1] in printed
+
+
+def test_what_winnow_scores_is_what_its_card_says():
+    names = {("wcxb", ""): "WCXB, all", ("zyte", ""): "Zyte, articles"}
+    for row in json.loads((ROOT / "stages/winnow.json").read_text())["F1 by cross-validation over hosts"]:
+        name = names.get((row["set"], row["kind"]), f"WCXB, {row['kind']}")
+        if row["set"] == "wcxb" or not row["kind"]:
+            scores = " | ".join(f"{row[engine]:.3f}*" for engine in ("winnow", "winnow-small"))
+            assert f"| {name} | {row['pages']:,} | {scores} |" in README
 
 
 def test_every_recipe_that_comes_along_is_well_wired():

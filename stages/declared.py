@@ -58,7 +58,7 @@ def declared(html: Bytes, markup: Markup) -> int:
                 and tag[NAME] == _SCRIPT
                 and _hash_of(html, max(start, end - 4), end, _SEED) == _JSON
             ):
-                found |= _in_json(html, tag[START], tag[END])
+                found |= _in_json(html[tag[START] : tag[END]])
         if tag[ELEMENT] == _META and key in (_OG_TYPE, _TIME):
             for place in range(first, last):
                 which, start, end = markup.attributes[place]
@@ -69,20 +69,20 @@ def declared(html: Bytes, markup: Markup) -> int:
 
 
 @lean
-def _in_json(html: Bytes, at: int, end: int) -> int:
-    """What the values of "@type" in JSON say; arrays included."""
+def _in_json(json: Bytes) -> int:
+    """What the values of "@type" in a script say; arrays included."""
     found = 0
     typed = False
-    at = find(html, at, _QUOTE)
-    while at < end:
-        stop = find(html, at + 1, _QUOTE)
-        name = _hash_of(html, at + 1, min(stop, end), _SEED)
-        if byte_at(html, stop + 1) == _COLON or byte_at(html, stop + 2) == _COLON:
+    at = find(json, 0, _QUOTE)
+    while at < json.size:
+        stop = find(json, at + 1, _QUOTE)
+        name = _hash_of(json, at + 1, min(stop, json.size), _SEED)
+        if byte_at(json, stop + 1) == _COLON or byte_at(json, stop + 2) == _COLON:
             typed = name == _TYPE_KEY
             found |= _BODY if name == _BODY_KEY else 0
         elif typed:
             found |= _known(name)
-        at = find(html, stop + 1, _QUOTE)
+        at = find(json, stop + 1, _QUOTE)
     return found
 
 

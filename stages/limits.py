@@ -30,7 +30,8 @@ from stages.nesting import (
 from stages.scan import BLANK, CLASSES, LOWER, UPPER, Bytes, byte_at, find, skip_blanks
 
 MAX_BYTES = 8 << 20  # of a payload; crawlers cut at 1 to 5 MB
-MAX_TAGS = 100_000
+MAX_TAGS = 400_000  # of 3,000 real pages the most are 70,531
+MAX_TAGS_OF = {"trafilatura": 100_000}  # an engine that takes some 70 microseconds for each
 MAX_DEPTH = 512  # open elements, as in browsers
 MAX_WEIGHT = 4_000_000  # the sum of the depths of all tags: what a parser that looks up from each has to do
 MAX_ATTRIBUTES = 500  # of one tag; of all <html> and <body> together
@@ -51,15 +52,15 @@ class Shape(NamedTuple):
     options: int
 
 
-def trap(html: bytes) -> str:
-    """Why markup in UTF-8 should not be parsed; empty if it may be.
+def trap(html: bytes, engine: str = "") -> str:
+    """Why markup in UTF-8 should not be parsed by an engine; empty if it may be.
 
     too_many_tags, too_deep or too_many_attributes.
     """
     found = shape(html)
     if found.depth > MAX_DEPTH or found.weight > MAX_WEIGHT:
         return "too_deep"
-    if found.tags > MAX_TAGS or found.options > MAX_OPTIONS:
+    if found.tags > MAX_TAGS_OF.get(engine, MAX_TAGS) or found.options > MAX_OPTIONS:
         return "too_many_tags"
     return "too_many_attributes" if found.attributes > MAX_ATTRIBUTES else ""
 

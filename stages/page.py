@@ -52,7 +52,7 @@ def read_page(record: Record, engine: str, max_replaced: float = 1.0) -> Page:
         page = page._replace(engine="wet" if record.type == "conversion" else "plain")
         text = html.text
     else:
-        if problem := trap(html.data):
+        if problem := trap(html.data, engine):
             return page._replace(reason=f"error:{problem}")
         page = page._replace(engine=engine, engine_version=engine_version(engine))
         try:

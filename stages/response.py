@@ -17,6 +17,8 @@ _BLANK_LINE = re.compile(rb"\n\r?\n")
 _LONGEST_HEADER = 1 << 16
 _CHUNK = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\n]{0,1000})?\r?\n")
 _LINE_END = re.compile(rb"\r?\n")
+_MOST_CODINGS = 5  # one upon the other, as in curl
+_FIRST_STEP = 1 << 10  # bytes of a gzip member inflated at first; an empty one may be all there is
 _SURE = 64  # bytes of deflate without an error are no coincidence
 
 
@@ -41,7 +43,8 @@ def parse_response(block: bytes, limit: int) -> Response:
     head, body = (block[: end.end()], block[end.end() :]) if end else (block[:_LONGEST_HEADER], b"")
     headers = parse_fields(head.partition(b"\n")[2] if status else head)
     body = unchunked(body, "chunked" in headers.get("transfer-encoding", "").lower())
-    for coding in reversed(headers.get("content-encoding", "").lower().split(",")):
+    codings = headers.get("content-encoding", "").lower().split(",")
+    for coding in reversed(codings[-_MOST_CODINGS:]):
         if decode := _DECODERS.get(coding.strip()):
             body = decode(body, limit)
     if body.startswith(GZIP) and "html" in headers.get("content-type", "").lower():
@@ -100,16 +103,21 @@ def _inflated(body: bytes, limit: int) -> bytes:
 
     Of what is corrupt, as much as there is before that shows.
     """
-    pieces: list[bytes] = []
-    rest = body
-    while rest and (rest.startswith(GZIP) or not pieces) and sum(map(len, pieces)) <= limit:
-        inflater = zlib.decompressobj(47)
+    inflated = bytearray()
+    at = 0
+    while at < len(body) and (at == 0 or body.startswith(GZIP, at)) and len(inflated) <= limit:
+        inflater, start, before = zlib.decompressobj(47), at, len(inflated)
+        step = _FIRST_STEP
         try:
-            pieces.append(inflater.decompress(rest, limit + 1))
+            while at < len(body) and len(inflated) <= limit and not inflater.eof:
+                piece = body[at : at + step]
+                inflated += inflater.decompress(piece, limit + 1)
+                at += len(piece) - len(inflater.unused_data)
+                step *= 2
         except zlib.error:
-            pieces.append(until_error(zlib.decompressobj(47), rest, limit + 1))
-        rest = inflater.unused_data
-    return b"".join(pieces) or _raw_deflated(body, limit) or body
+            inflated[before:] = until_error(zlib.decompressobj(47), body[start:], limit + 1)
+            break
+    return bytes(inflated) or _raw_deflated(body, limit) or body
 
 
 def _raw_deflated(body: bytes, limit: int) -> bytes:

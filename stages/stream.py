@@ -124,13 +124,13 @@ def first_bytes(data: bytes, size: int) -> bytes:
 
 def until_error(inflater: "zlib._Decompress", data: bytes, size: int) -> bytes:
     """What is inflated of the data before it turns out to be corrupt, `size` bytes at most."""
-    inflated = b""
+    inflated = bytearray()
     with contextlib.suppress(zlib.error):
         for at in range(0, len(data), _STEP):
             inflated += inflater.decompress(data[at : at + _STEP], size - len(inflated))
             if len(inflated) == size:
                 break
-    return inflated
+    return bytes(inflated)
 
 
 def from_position(file: Source, position: int) -> Stream:

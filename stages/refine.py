@@ -32,10 +32,11 @@ Archives = Mapping[str, Sequence[str]]  # paths by file name
 class Refine(MapStage):
     """Read each document's raw record again, by its address, and take the text that another engine finds.
 
-    For the few documents that are left after quality and deduplication, where a better and slower engine can
-    be paid for; or for all of them, when a new version of an engine is out. Where the engine finds nothing,
-    or fails, the first text stays. Nothing is rejected, but by `min_agreement`. Columns that earlier steps
-    computed of the text, such as language and quality, keep saying what they said of the first one.
+    For the few documents that are left after quality and deduplication, where a slower engine can be paid
+    for, and two that disagree are a reason for doubt; or for all of them, when a new version of an engine is
+    out. Where the engine finds nothing, or fails, the first text stays. Nothing is rejected, but by
+    `min_agreement`. Columns that earlier steps computed of the text, such as language and quality, keep
+    saying what they said of the first one.
 
     Adds `refined`: yes, or why the first text stays: no_address (it is of no archive), changed (the record at
     the address is another one now), empty, error:timeout, …; and `agreement` of the two texts: the F1 of

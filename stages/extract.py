@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
 from typing import ClassVar, Literal
 
@@ -122,8 +123,7 @@ class Archive:
 
     def load(self) -> None:
         """Import and compile what pages need."""
-        for record in _samples():
-            self.result(record)
+        _warm_up(self.stage.engine)
 
     def records(self, after: tuple[int, int] | None, broken: str) -> Iterator[tuple[tuple[int, ...], Record]]:
         """See Work."""
@@ -167,6 +167,13 @@ class Archive:
 def _holds_document(record: Record) -> bool:
     """Or might have held one."""
     return bool(record.error) or record.type in ROWS
+
+
+@cache
+def _warm_up(engine: str) -> None:
+    """Read a few pages, once in a process."""
+    for record in _samples():
+        read_page(record, engine)
 
 
 def _samples() -> Iterator[Record]:

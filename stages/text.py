@@ -8,6 +8,7 @@ _LINE_END = re.compile(r"[\r\v\f\x85\u2028\u2029]")
 # C0 but tab and line feed, DEL, C1, surrogates, byte order marks and other characters that are none.
 _UNWANTED = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
 _BLANK_LINES = re.compile(r"\n{3,}")
+_PLANES = 0x20000  # code points of the planes with combining marks
 _MARKS = 30  # combining marks in a row; more is no language (Unicode Annex 15, Stream-Safe Text Format)
 
 
@@ -37,5 +38,5 @@ def nfc(text: str) -> str:
 
 @cache
 def _long_runs_of_marks() -> re.Pattern[str]:
-    marks = "".join(mark for mark in map(chr, range(0x110000)) if unicodedata.combining(mark))
+    marks = "".join(mark for mark in map(chr, range(_PLANES)) if unicodedata.combining(mark))
     return re.compile(f"([{marks}]{{{_MARKS}}})[{marks}]+")

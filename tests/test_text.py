@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scripts import SENTENCES
 
-from stages.text import clean, nfc
+from stages.text import _PLANES, clean, nfc
 
 
 @given(st.text(st.characters(), max_size=200))
@@ -33,3 +33,7 @@ def test_normalising_takes_no_quadratic_time():
     text = "a" + "\u0301\u0316" * 200_000 + "b"
     assert nfc(text).startswith("á") and len(nfc(text)) < 40
     assert nfc("q\u0307\u0323") == "q\u0323\u0307"
+
+
+def test_no_combining_mark_is_overlooked():
+    assert not any(unicodedata.combining(chr(point)) for point in range(_PLANES, 0x110000))

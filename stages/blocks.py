@@ -37,7 +37,7 @@ from stages.markup import (
     tokenize,
 )  # fmt: skip
 from stages.scan import BLANK, CLASSES, DIGIT, HIGH, LOWER, UPPER, Bytes, byte_at
-from stages.tags import BLOCK, TAG, TAGS, VOID, Tags, name_hash
+from stages.tags import BLOCK, CELLS, HEADINGS, ITEMS, LISTS, PARTS, TABLES, TAG, TAGS, VOID, Tags, name_hash
 
 MAX_DEPTH = 600  # deeper elements count as text of the deepest
 _TOKENS = 40  # of one attribute; no author writes more classes than that
@@ -274,6 +274,8 @@ def _open(
             elif family & shield:
                 break
         _pop(top, page, s, stack)
+    if known.family[element] & known.family[page.elements[stack[s[_TOP]], TAG_NUMBER]] & HEADINGS:
+        _pop(s[_TOP] - 1, page, s, stack)
     if s[_TOP] == MAX_DEPTH:
         s[_BEYOND] += 1
         return
@@ -300,12 +302,12 @@ def _close(name: int, element: int, known: Tags, page: Page, nest: Nest) -> None
         return
     family = known.family[element]
     for depth in range(s[_TOP], 0, -1):
-        if names[depth] == name:
+        other = known.family[page.elements[stack[depth], TAG_NUMBER]]
+        if names[depth] == name or family & other & HEADINGS:
             _pop(depth - 1, page, s, stack)
             return
-        shield = known.family[page.elements[stack[depth], TAG_NUMBER]]
-        if shield & 64 or (shield & 8 and not family & (64 | 32 | 16 | 8)):
-            return  # no end tag reaches out of a table, and of a cell only one of a table's parts
+        if other & TABLES or (other & CELLS and not family & PARTS) or (other & LISTS and family & ITEMS):
+            return  # no end tag reaches out of a table, of a cell only a table's part, of a list no </li>
 
 
 @lean

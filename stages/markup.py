@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from classifiers.kernel import lean
 from stages.scan import BLANK, LOWER, UPPER, Bytes, byte_at, find, skip_blanks
-from stages.tags import COUNT, SKIPPED, TO_END, Tags, name_hash
+from stages.tags import BLOCK, COUNT, NESTED, SKIPPED, TO_END, Tags, name_hash
 
 Table = NDArray[np.int32]
 
@@ -30,6 +30,8 @@ _HASHES, _KINDS = np.zeros(_SLOTS, np.uint32), np.zeros(_SLOTS, np.int32)
 for _kind, _attribute in enumerate(_NAMED.split(), 1):
     _slot = name_hash(_attribute) % _SLOTS
     _HASHES[_slot], _KINDS[_slot] = name_hash(_attribute), _kind
+_SVG, _FOREIGN_OBJECT = np.uint32(name_hash("svg")), np.uint32(name_hash("foreignobject"))
+_ASTRAY, _UNCLOSED = 1, 2  # notes on an element: its end tags are too few; none is left
 _SEED, _PRIME = np.uint32(2166136261), np.uint32(16777619)
 _LESS, _GREATER, _SLASH, _BANG, _QUESTION, _DASH, _EQUALS = b"<>/!?-="
 _QUOTE, _TICK = b"\"'"
@@ -47,8 +49,8 @@ def tokenize(html: Bytes, known: Tags, classes: Bytes) -> Markup:
     openings, values = _count(html)
     tags = np.empty((openings + 1, 5), np.int32)
     attributes = np.empty((openings + values, 3), np.int32)
-    unclosed = np.zeros(COUNT, np.uint8)
-    count, used = _tokenize(html, known, classes, Markup(tags, attributes), unclosed)
+    notes = np.zeros(COUNT, np.uint8)
+    count, used = _tokenize(html, known, classes, Markup(tags, attributes), notes)
     return Markup(tags[:count], attributes[:used])
 
 
@@ -63,8 +65,8 @@ def _count(html: Bytes) -> tuple[int, int]:
 
 
 @lean
-def _tokenize(html: Bytes, known: Tags, classes: Bytes, out: Markup, unclosed: Bytes) -> tuple[int, int]:
-    """Fill the tables; returns the rows used of each. `unclosed` notes elements without an end tag ahead."""
+def _tokenize(html: Bytes, known: Tags, classes: Bytes, out: Markup, notes: Bytes) -> tuple[int, int]:
+    """Fill the tables; returns the rows used of each. `notes` are on elements whose content is skipped."""
     count = used = 0
     at = find(html, 0, _LESS)
     while at < html.size:
@@ -83,13 +85,8 @@ def _tokenize(html: Bytes, known: Tags, classes: Bytes, out: Markup, unclosed: B
                 element = number
                 if known.kinds[number] & SKIPPED:
                     element = NOTHING
-                    if not (empty or unclosed[number]):
-                        end = _content_end(html, at, name, classes)
-                        unclosed[number] = end >= html.size
-                        if end < html.size:
-                            at = find(html, end, _GREATER) + 1
-                        elif known.kinds[number] & TO_END:
-                            at = html.size
+                    if not empty:
+                        at = _behind_content(html, at, name, known, classes, notes)
         else:
             at = _declaration_end(html, at, closing)
             if at == start + 1:  # a lone `<`
@@ -170,12 +167,43 @@ def _value(html: Bytes, at: int, classes: Bytes) -> tuple[int, int, int]:
 
 
 @lean
-def _content_end(html: Bytes, at: int, name: np.uint32, classes: Bytes) -> int:
-    """Where the end tag of a skipped element begins; behind the end if there is none."""
+def _behind_content(html: Bytes, at: int, name: np.uint32, known: Tags, classes: Bytes, notes: Bytes) -> int:
+    """Where to go on behind a skipped element whose start tag ends here."""
+    number = _number(name, known)
+    kind = known.kinds[number]
+    end = html.size
+    if kind & NESTED and not notes[number] & (_ASTRAY | _UNCLOSED):
+        end = _content_end(html, at, name, known, classes, True)
+        notes[number] |= _ASTRAY if end == html.size else 0
+    if end == html.size and not notes[number] & _UNCLOSED:
+        end = _content_end(html, at, name, known, classes, False)
+        notes[number] |= _UNCLOSED if end == html.size else 0
+    if end == html.size:
+        return end if kind & TO_END else at
+    return find(html, end, _GREATER) + 1 if byte_at(html, end + 1) == _SLASH else end
+
+
+@lean
+def _content_end(html: Bytes, at: int, name: np.uint32, known: Tags, classes: Bytes, nested: bool) -> int:
+    """Where the end tag of a skipped element begins, or HTML in <svg>; behind the end if there is none.
+
+    If it is `nested`, the end tags of those of its name that begin inside are theirs.
+    """
+    depth, drawing = 1, nested and name == _SVG
     at = find(html, at, _LESS)
     while at < html.size:
-        if byte_at(html, at + 1) == _SLASH and _name(html, at + 2, classes)[0] == name:
-            return at
+        closing = byte_at(html, at + 1) == _SLASH
+        if closing or nested:
+            inner = _name(html, at + 2 if closing else at + 1, classes)[0]
+            if inner == name:
+                depth += -1 if closing else 1
+                if depth == 0:
+                    return at
+            elif drawing and not closing:
+                drawing = inner != _FOREIGN_OBJECT  # in which HTML is part of the drawing
+                number = _number(inner, known)
+                if number and known.kinds[number] & BLOCK:
+                    return at
         at = find(html, at + 1, _LESS)
     return at
 

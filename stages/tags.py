@@ -9,6 +9,7 @@ BLOCK = 1  # begins and ends a line, and nests; the others are inline
 VOID = 2  # has no content
 SKIPPED = 4  # its content is no text of the page: code, or the face of a control
 TO_END = 8  # if it is never closed, the rest of the page is its content; others are taken for a slip
+NESTED = 16  # of those whose content is skipped: may hold elements of its own name
 
 
 def names(text: str) -> list[str]:
@@ -34,31 +35,37 @@ NAMES = list(dict.fromkeys([*_BLOCKS, *_VOIDS, *_SKIPS.split(), *_INLINE]))
 TAG = {name: number for number, name in enumerate(NAMES, 1)}  # 0 is an unknown element, taken for a block
 COUNT = len(NAMES) + 1
 
-# Families of elements whose end tags authors leave out: what opens ends what, up to where.
+# Families of elements whose end tags authors leave out or mistake.
+(PARAGRAPHS, ITEMS, ENTRIES, CELLS, ROWS, GROUPS, TABLES, LISTS, CAPTIONS, OPTIONS, BUTTONS, HEADINGS,
+ SPECIAL) = (1 << bit for bit in range(13))  # fmt: skip
+PARTS = CELLS | ROWS | GROUPS | TABLES
 _FAMILIES = {
-    "p": 1,
-    "li": 2,
-    "dd dt": 4,
-    "td th": 8,
-    "tr": 16,
-    "tbody thead tfoot": 32,
-    "table": 64,
-    "ul ol menu dir": 128,
-    "dl": 256,
-    "caption button": 512,
-    "option optgroup": 1024,
+    "p": PARAGRAPHS,
+    "li": ITEMS,
+    "dd dt": ENTRIES,
+    "td th": CELLS,
+    "tr": ROWS,
+    "tbody thead tfoot": GROUPS,
+    "table": TABLES,
+    "ul ol menu dir": LISTS,
+    "caption": CAPTIONS,
+    "option optgroup": OPTIONS,
+    "button": BUTTONS,
+    "h1 h2 h3 h4 h5 h6": HEADINGS,
+    " ".join(name for name in _BLOCKS if name not in ("address", "div", "p")): SPECIAL,
 }
-_SCOPE = 64 | 8 | 512  # no implied end reaches beyond a table, a cell, a caption or a button
+_SCOPE = TABLES | CELLS | CAPTIONS | BUTTONS  # no implied end reaches beyond one of these
 _ENDS = {  # what an opening tag ends, and what shields it
     "address article aside blockquote center details dialog dir div dl fieldset figcaption figure "
     "footer form h1 h2 h3 h4 h5 h6 header hgroup hr main menu nav ol p pre section table ul summary "
-    "search listing": (1, _SCOPE),
-    "li": (2 | 1, _SCOPE | 128),
-    "dd dt": (4 | 1, _SCOPE | 256),
-    "td th": (8 | 1, 64 | 16),
-    "tr": (16 | 8 | 1, 64),
-    "tbody thead tfoot": (32 | 16 | 8 | 1, 64),
-    "option optgroup": (1024, _SCOPE),
+    "search listing": (PARAGRAPHS, _SCOPE),
+    "li": (ITEMS | PARAGRAPHS, SPECIAL),
+    "dd dt": (ENTRIES | PARAGRAPHS, SPECIAL),
+    "td th": (CELLS | PARAGRAPHS, TABLES | ROWS),
+    "tr": (ROWS | CELLS | PARAGRAPHS, TABLES),
+    "tbody thead tfoot": (GROUPS | ROWS | CELLS | PARAGRAPHS, TABLES),
+    "option optgroup": (OPTIONS, _SCOPE),
+    "button": (BUTTONS, TABLES | CELLS | CAPTIONS),
 }
 
 
@@ -91,9 +98,11 @@ def _tables() -> Tags:
             kinds[TAG[name]] |= bit
     for name in ("script", "style", "title"):
         kinds[TAG[name]] |= TO_END
+    for name in ("template", "svg", "math", "object"):
+        kinds[TAG[name]] |= NESTED
     for members, bit in _FAMILIES.items():
         for name in members.split():
-            family[TAG[name]] = bit
+            family[TAG[name]] |= bit
     for openers, (ended, shielded) in _ENDS.items():
         for name in openers.split():
             ends[TAG[name]], shield[TAG[name]] = ended, shielded

@@ -20,8 +20,8 @@ from stages.extract import Extract
 from stages.page import fetched, read_page
 from stages.warc import Record
 
-FLOOR = 0.02  # seconds that say nothing about growth
-STEEP = 2.0  # times the growth of the page
+FLOOR = 0.1  # seconds that say nothing about growth
+STEEP = 2.5  # times the growth of the page
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -37,7 +37,7 @@ class Outcome(NamedTuple):
     """What became of it."""
 
     reason: str  # empty: it was kept
-    length: int = 0  # bytes of the page, as far as it is read
+    length: int = 0  # bytes of the message, or of the page in it
     seconds: float = 0.0  # of CPU time
     megabytes: float = 0.0
 
@@ -64,7 +64,7 @@ class Trials:
     def result(self, trial: Trial) -> Outcome:
         """See Work."""
         record = record_of(KINDS[trial.kind](trial.size))
-        length = len(fetched(record).body)
+        length = max(len(record.block), len(fetched(record).body))
         _CLEAR.write_text("5")  # forget the most memory so far
         before, started = _memory("VmRSS"), time.process_time()
         reason = read_page(record, trial.engine, Extract.max_replaced).reason
@@ -90,7 +90,7 @@ def steep(small: Outcome, large: Outcome) -> bool:
     """Whether time grew much faster than the page."""
     if small.reason or large.reason or large.seconds < FLOOR:
         return False
-    return large.seconds / max(small.seconds, FLOOR / 10) > STEEP * large.length / small.length
+    return large.seconds / max(small.seconds, FLOOR / 25) > STEEP * large.length / small.length
 
 
 def main(kinds: Sequence[str], sizes: Sequence[int], engines: Sequence[str]) -> None:

@@ -130,6 +130,8 @@ def _wide(size: int) -> bytes:
     return message(page(f"<p>{SENTENCE}" * (size // 20)).decode().encode("utf-16-le"), charset="")
 
 
+_FONTS = "".join(f"<font size={number}>" for number in range(400))
+_ATTRIBUTES = " ".join(f"a{number}" for number in range(400))
 KINDS: dict[str, Callable[[int], bytes]] = {
     # nesting
     "div": _repeated("<div>x"),
@@ -147,6 +149,8 @@ KINDS: dict[str, Callable[[int], bytes]] = {
     "misnested b and i": _repeated("<b><p><i></b>x</p></i>"),
     "b over paragraphs": _repeated("<p><b>x"),
     "fonts over paragraphs": _numbered("<p><font size=#>x"),
+    "400 fonts over each paragraph": _repeated("<p>x</p>", f"<p>{_FONTS}x</p>"),
+    "paragraphs in 400 div": _repeated("<p>x</p>", "<div>" * 400),
     "links over blocks": _numbered("<a href=#><div>x</a>"),
     "many b closed late": lambda size: message(page("<b>" * size + "<div>x" + "</b>" * size)),
     "nobr": _repeated("<nobr><div>x"),
@@ -189,6 +193,7 @@ KINDS: dict[str, Callable[[int], bytes]] = {
     "equal siblings": _repeated("<div class=a>x</div>"),
     # attributes
     "attributes": _numbered("a#=1 ", "<p ", ">"),
+    "400 attributes each": _repeated(f"<p {_ATTRIBUTES}>x"),
     "equal attributes": _repeated("a ", "<p ", ">"),
     "classes": _numbered("c# ", "<p class='", "'>x"),
     "one long class": _repeated("camelCase-", "<p class='", "'>x"),

@@ -21,7 +21,7 @@ from stages.page import fetched, read_page
 from stages.warc import Record
 
 FLOOR = 0.1  # seconds that say nothing about growth
-STEEP = 2.5  # times the growth of the page
+STEEP = 2.0  # times the growth of what is bad about it
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -86,11 +86,12 @@ def record_of(block: bytes) -> Record:
     return Record(0, 0, 0, {"warc-type": "response", "warc-target-uri": "http://a.example/"}, block)
 
 
-def steep(small: Outcome, large: Outcome) -> bool:
-    """Whether time grew much faster than the page."""
-    if small.reason or large.reason or large.seconds < FLOOR:
+def steep(small: tuple[Trial, Outcome], large: tuple[Trial, Outcome]) -> bool:
+    """Whether time grew much faster than what is bad about the page."""
+    if small[1].reason or large[1].reason or large[1].seconds < FLOOR:
         return False
-    return large.seconds / max(small.seconds, FLOOR / 25) > STEEP * large.length / small.length
+    growth = large[1].seconds / max(small[1].seconds, FLOOR / 25)
+    return growth > STEEP * large[0].size / small[0].size
 
 
 def main(kinds: Sequence[str], sizes: Sequence[int], engines: Sequence[str]) -> None:
@@ -98,12 +99,12 @@ def main(kinds: Sequence[str], sizes: Sequence[int], engines: Sequence[str]) -> 
     trials = [Trial(kind, size, engine) for kind in kinds for size in sizes for engine in engines]
     limits = Limits(Extract.deadline, Extract.memory << 20)
     print(f"{'':28} {'size':>7} {'kB':>7}  " + "  ".join(f"{engine:24}" for engine in engines))
-    before: dict[str, Outcome] = {}
+    before: dict[str, tuple[Trial, Outcome]] = {}
     row: list[str] = []
     for trial, outcome in zip(trials, supervised(Trials(tuple(trials)), limits), strict=True):
-        last = before.get(trial.engine) if trial.size != sizes[0] else None
-        before[trial.engine] = outcome
-        row.append(f"{outcome}{' !' if last and steep(last, outcome) else ''}")
+        last = before.get(trial.engine, (trial, outcome))
+        before[trial.engine] = trial, outcome
+        row.append(f"{outcome}{' !' if last[0].kind == trial.kind and steep(last, (trial, outcome)) else ''}")
         if trial.engine == engines[-1]:
             cells = "  ".join(f"{cell:24}" for cell in row)
             print(f"{trial.kind:28} {trial.size:7} {outcome.length / 1e3:7.0f}  {cells}".rstrip(), flush=True)

@@ -8,6 +8,7 @@ import pytest
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
+from benchmarks import hostile
 from benchmarks.hostile_pages import KINDS, Hostile, hostile_pages, page
 from pipeline.executors import Executor, Inline, Processes
 from pipeline.recipe import parse
@@ -26,10 +27,10 @@ def write(path: Path, pages: list[Hostile]) -> None:
     """A WARC of pages with an innocent one before each."""
     with path.open("wb") as file:
         writer = WARCWriter(file, gzip=False)
-        for hostile in pages:
-            good = page(f"<p>This is about {hostile.kind.replace('<', 'less')} and {hostile.size}.")
-            for name, block in (("good", good), ("hostile", hostile.block)):
-                url = f"http://a.example/{name}/{list(KINDS).index(hostile.kind)}/{hostile.size}"
+        for one in pages:
+            good = page(f"<p>This is about {one.kind.replace('<', 'less')} and {one.size}.")
+            for name, block in (("good", good), ("hostile", one.block)):
+                url = f"http://a.example/{name}/{list(KINDS).index(one.kind)}/{one.size}"
                 head = StatusAndHeaders("200 OK", [("Content-Type", "text/html")], "HTTP/1.1")
                 headers = head if name == "good" else None
                 dated = {"WARC-Date": "2026-11-21T08:00:00Z"}
@@ -80,3 +81,20 @@ def test_structure_decides_and_neighbours_are_kept(folder: Path, engine: str) ->
         assert (seen["hostile", kind, size] in REASONS) == (kind != "entities")
     assert peak_bytes() < Extract.memory << 20
     assert extracted(folder, f"{engine}-2", engine, Processes(2)) == files
+
+
+def test_the_benchmark_prints_a_line_for_each_page(capsys: pytest.CaptureFixture[str]) -> None:
+    hostile.main(["div", "entities"], [SMALL, LARGE], ["winnow", "resiliparse"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[-2:] == ["winnow", "resiliparse"]
+    assert [line.count(" ms ") for line in lines[1:]] == [2, 0, 2, 2]
+    assert lines[2].split()[-2:] == ["error:too_deep"] * 2
+
+
+def test_time_that_grows_much_faster_than_a_page_is_marked() -> None:
+    small, large = hostile.Trial("x", 100, ""), hostile.Trial("x", 400, "")
+    grown = [
+        hostile.steep((small, hostile.Outcome("", 0, 0.1)), (large, hostile.Outcome("", 0, 0.1 * times)))
+        for times in (4, 7, 9, 16)
+    ]
+    assert grown == [False, False, True, True]

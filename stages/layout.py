@@ -1,6 +1,7 @@
 """Kept blocks -> text as a person expects it: a line for each paragraph, marked items, tables row by row."""
 
 import html
+import re
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ from stages.tags import TAG
 _LI, _TD, _TH = (TAG[name] for name in ("li", "td", "th"))
 _DEEPEST = 8  # levels of lists that are indented, two blanks each
 _DASH, _BLANK, _BAR, _LINE = b"- |\n"
+_ZEROS = re.compile(r"(&#[xX]?)0{5,}")
+_BEYOND = re.compile(r"&#(?:[0-9]{20,}|[xX][0-9a-fA-F]{20,});?")  # any character
 # Columns of the table of places: of each element, nearest item, items around it, nearest cell, blocks in it.
 _ITEM, _LEVEL, _CELL, _BLOCKS = range(4)
 
@@ -25,7 +28,13 @@ def lay_out(page: Page, keep: NDArray[np.bool_]) -> str:
     _place(page, places)
     marked = np.zeros(len(page.elements), np.uint8)
     size = _write(page, keep, places, marked, out)
-    text = out[:size].tobytes().decode("utf-8", "replace")
+    return unescaped(out[:size].tobytes().decode("utf-8", "replace"))
+
+
+def unescaped(text: str) -> str:
+    """`text` with its character references decoded; a no-break space is a blank."""
+    if "&#" in text:  # thousands of digits: Python refuses to read them as a number
+        text = _BEYOND.sub("\ufffd", _ZEROS.sub(r"\g<1>0", text))
     return html.unescape(text).replace("\xa0", " ") if "&" in text else text
 
 

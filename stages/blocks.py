@@ -121,6 +121,7 @@ def _build(html: Bytes, markup: Markup, known: Tags, classes: Bytes, page: Page,
             attributes = markup.attributes[tag[ATTRIBUTE] : last]
             if known.kinds[element] & BLOCK:
                 _flush(page, s, stack, classes)
+                _end_implied(element, known, page, nest)
                 if not known.kinds[element] & VOID:
                     _open(html, tag, attributes, known, classes, page, nest)
                     s[_INLINE] = s[_USED]
@@ -258,12 +259,9 @@ def _close_inline(element: int, page: Page, s: Table) -> None:
 
 
 @lean
-def _open(
-    html: Bytes, tag: Table, attributes: Table, known: Tags, classes: Bytes, page: Page, nest: Nest
-) -> None:
-    """A block element begins; it may end others."""
-    s, stack, names = nest
-    element = tag[ELEMENT]
+def _end_implied(element: int, known: Tags, page: Page, nest: Nest) -> None:
+    """End what a block element ends by beginning."""
+    s, stack, _ = nest
     ends, shield = known.ends[element], known.shield[element]
     if ends:
         top = s[_TOP]
@@ -276,6 +274,15 @@ def _open(
         _pop(top, page, s, stack)
     if known.family[element] & known.family[page.elements[stack[s[_TOP]], TAG_NUMBER]] & HEADINGS:
         _pop(s[_TOP] - 1, page, s, stack)
+
+
+@lean
+def _open(
+    html: Bytes, tag: Table, attributes: Table, known: Tags, classes: Bytes, page: Page, nest: Nest
+) -> None:
+    """A block element begins."""
+    s, stack, names = nest
+    element = tag[ELEMENT]
     if s[_TOP] == MAX_DEPTH:
         s[_BEYOND] += 1
         return

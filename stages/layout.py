@@ -17,8 +17,8 @@ _DEEPEST = 8  # levels of lists that are indented, two blanks each
 _DASH, _BLANK, _BAR, _LINE = b"- |\n"
 _ZEROS = re.compile(r"(&#[xX]?)0{5,}")
 _BEYOND = re.compile(r"&#(?:[0-9]{20,}|[xX][0-9a-fA-F]{20,});?")  # any character
-# Columns of the table of places: of each element, nearest item, items around it, nearest cell, blocks in it.
-_ITEM, _LEVEL, _CELL, _BLOCKS = range(4)
+# Columns of the table of places: of each element, nearest item, nearest cell, blocks in it, level of an item.
+_ITEM, _CELL, _BLOCKS, _LEVEL = range(4)
 
 
 def lay_out(page: Page, keep: NDArray[np.bool_]) -> str:
@@ -26,8 +26,7 @@ def lay_out(page: Page, keep: NDArray[np.bool_]) -> str:
     out = np.empty(page.text.size + len(page.blocks) * (2 * _DEEPEST + 3), np.uint8)
     places = np.zeros((len(page.elements), 4), np.int32)
     _place(page, places)
-    marked = np.zeros(len(page.elements), np.uint8)
-    size = _write(page, keep, places, marked, out)
+    size = _write(page, keep, places, out)
     return unescaped(out[:size].tobytes().decode("utf-8", "replace"))
 
 
@@ -47,16 +46,15 @@ def _place(page: Page, places: Table) -> None:
             places[row, column] = places[parent, column]
         if tag == _LI:
             places[row, _ITEM] = row
-            places[row, _LEVEL] += 1
         elif tag in (_TD, _TH):
-            places[row, _ITEM] = places[row, _LEVEL] = 0
+            places[row, _ITEM] = 0
             places[row, _CELL] = row
     for block in range(len(page.blocks)):
         places[places[page.blocks[block, OWNER], _CELL], _BLOCKS] += 1
 
 
 @lean
-def _write(page: Page, keep: NDArray[np.bool_], places: Table, marked: Bytes, out: Bytes) -> int:
+def _write(page: Page, keep: NDArray[np.bool_], places: Table, out: Bytes) -> int:
     """Fill in the text; returns its length."""
     at = 0
     row = 0  # of the cell written last, if it held nothing else
@@ -72,15 +70,28 @@ def _write(page: Page, keep: NDArray[np.bool_], places: Table, marked: Bytes, ou
         elif at > 0:
             out[at] = _LINE
             at += 1
-        if place[_ITEM] > 0:
-            for _ in range(2 * min(place[_LEVEL] - 1, _DEEPEST - 1)):
+        item = place[_ITEM]
+        if item > 0:
+            begins = places[item, _LEVEL] == 0
+            if begins:
+                places[item, _LEVEL] = _level(page, places, item)
+            for _ in range(2 * min(places[item, _LEVEL] - 1, _DEEPEST - 1)):
                 out[at] = _BLANK
                 at += 1
-            if not marked[place[_ITEM]]:
-                marked[place[_ITEM]] = 1
+            if begins:
                 out[at], out[at + 1] = _DASH, _BLANK
                 at += 2
         for byte in range(page.blocks[block, TEXT], page.blocks[block, TEXT_END]):
             out[at] = page.text[byte]
             at += 1
     return at
+
+
+@lean
+def _level(page: Page, places: Table, item: int) -> int:
+    """How deep an item is in others of which there is text."""
+    while item > 0:
+        item = places[page.elements[item, PARENT], _ITEM]
+        if places[item, _LEVEL] > 0:
+            return int(places[item, _LEVEL]) + 1
+    return 1

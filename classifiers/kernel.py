@@ -12,6 +12,7 @@ import numba
 
 F = TypeVar("F", bound=Callable[..., object])
 
+_config: Any = numba.config
 _PACKAGES = ("classifiers", "stages")  # those with kernels
 _KEPT = 7 * 24 * 3600  # seconds
 
@@ -42,12 +43,12 @@ def _use_own_cache() -> None:
         old = [path for path in folder.glob("kernels-*") if path.stat().st_mtime < time.time() - _KEPT]
     except OSError:  # read-only: numba finds a place of its own
         return
-    numba.config.CACHE_DIR = str(own)
+    _config.CACHE_DIR = str(own)
     for path in old:
         shutil.rmtree(path, ignore_errors=True)
 
 
-if not numba.config.CACHE_DIR:  # a user's NUMBA_CACHE_DIR counts
+if not _config.CACHE_DIR:  # a user's NUMBA_CACHE_DIR counts
     _use_own_cache()
 
 

@@ -20,6 +20,7 @@ from stages.blocks import (
     TAG_NUMBER,
     Page,
 )
+from stages.context import CONTEXT
 from stages.declared import DECLARED
 from stages.markup import Table
 from stages.measures import (
@@ -115,16 +116,23 @@ for _group, _members in enumerate(
     for _name in _members.split(","):
         GROUPS[TAG[_name]] = _group
 _H1, _H2, _H3, _ARTICLE, _MAIN = (TAG[name] for name in ["h1", "h2", "h3", "article", "main"])
-_FAR = 999
+# Distances beyond these are all the same: a book goes on for hundreds of blocks, and all of it is main text.
+_FAR = 40  # blocks
+_LONG = 4_000  # characters
+_NONE = 99  # where there is nothing to be far from
 
 
-def describe(page: Page, measures: Measures, weights: Table) -> Floats:
-    """The features of every block: [blocks, features]. `weights` are those of class tokens."""
-    out = np.zeros((len(page.blocks), len(FEATURES)), np.float32)
+def describe(page: Page, measures: Measures, weights: Table) -> tuple[Floats, Surroundings]:
+    """The features of every block, with room for their context: [blocks, features + context]; what is around.
+
+    `weights` are those of class tokens.
+    """
+    out = np.zeros((len(page.blocks), len(FEATURES) + len(CONTEXT)), np.float32)
     path = np.zeros((len(page.elements), 2), np.int32)
+    around = nothing_known(page)
     if len(out):
-        _describe(page, measures, weights, nothing_known(page), room_for(page), path, out)
-    return out
+        _describe(page, measures, weights, around, room_for(page), path, out)
+    return out, around
 
 
 @lean
@@ -194,8 +202,8 @@ def _places(measures: Measures, out: Floats) -> None:
     for block in range(len(out)):
         x = out[block]
         x[_PLACE_AT], x[_PLACE_AT + 1] = block / len(out), before / total
-        x[_PLACE_AT + 2], x[_PLACE_AT + 3] = block, len(out) - block
-        x[_PLACE_AT + 4], x[_PLACE_AT + 5] = before, total - before
+        x[_PLACE_AT + 2], x[_PLACE_AT + 3] = min(block, _FAR), min(len(out) - block, _FAR)
+        x[_PLACE_AT + 4], x[_PLACE_AT + 5] = min(before, _LONG), min(total - before, _LONG)
         before += measures[block, CHARACTERS]
 
 
@@ -298,26 +306,26 @@ def _best(page: Page, measures: Measures, around: Surroundings, path: Table, out
     best = best_element(page, around)
     first, last = _mark_best(page, best, path)
     title = -1
-    heading, total = -1, around.elements[0, BELOW]
+    heading = -1
     for block in range(len(out)):
         if title < 0 and page.elements[page.blocks[block, OWNER], TAG_NUMBER] == _H1:
             title = block
     for block in range(len(out)):
         owner = page.blocks[block, OWNER]
         parent = page.elements[owner, PARENT]
-        before = out[block, _PLACE_AT + 4]
+        before = out[block, _PLACE_AT + 1]
         x = out[block, _BEST_AT:]
         x[0], x[1] = path[owner, 0], page.elements[best, DEPTH] - path[owner, 1]
         x[2] = page.elements[owner, DEPTH] - path[owner, 1]
-        x[3] = block - first if block < first else max(block - last, 0)
-        x[4] = block - title if title >= 0 else -_FAR
+        x[3] = max(block - first, -_FAR) if block < first else min(max(block - last, 0), _FAR)
+        x[4] = min(block - title, _FAR) if title >= 0 else -_NONE
         if page.elements[owner, TAG_NUMBER] in (_H1, _H2, _H3):
             heading = block
-        x[5] = block - heading if heading >= 0 else _FAR
+        x[5] = min(block - heading, _FAR) if heading >= 0 else _NONE
         x[6], x[7] = around.elements[owner, PROSE], around.elements[parent, PROSE]
-        x[8] = _share(before - out[max(title, 0), _PLACE_AT + 4], total) if title >= 0 else -_FAR
+        x[8] = before - out[max(title, 0), _PLACE_AT + 1] if title >= 0 else -_NONE
         x[9] = _share(around.elements[best, LINKED], around.elements[best, BELOW])
-        x[10] = _share(before - out[max(first, 0), _PLACE_AT + 4], total) if first >= 0 else -_FAR
+        x[10] = before - out[max(first, 0), _PLACE_AT + 1] if first >= 0 else -_NONE
         x[11] = around.elements[best, PROSE]
         x[12] = _share(around.elements[owner, PLAIN], around.elements[owner, BELOW])
         x[13] = _share(around.elements[parent, PLAIN], around.elements[parent, BELOW])

@@ -15,7 +15,8 @@ Hashes = NDArray[np.uint32]
 
 TITLED = ["title_precision", "title_recall", "blocks_from_named"]
 _LONGEST = 400  # tenths of words of a block that may be a title
-_FAR = 999
+_FAR = 40  # blocks: beyond, all distances are the same
+_NONE = 99  # no block is like the title
 
 
 class Title(NamedTuple):
@@ -49,7 +50,7 @@ def titled(page: Page, measures: Measures, title: Title, out: Floats) -> None:
             out[block, 0], out[block, 1] = hits / max(count, 1), covered / size
             if first < 0 < block and 5 * hits > 4 * count and 2 * covered > size:
                 first = block
-        out[block, 2] = block - first if first >= 0 else -_FAR
+        out[block, 2] = min(block - first, _FAR) if first >= 0 else -_NONE
 
 
 @lean

@@ -7,6 +7,8 @@ where the tree ends. Each feature's thresholds are tried in ascending order up t
 are integers, so that a sum is the same in any order.
 """
 
+from decimal import Decimal
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -16,14 +18,19 @@ from classifiers.kernel import lean
 from stages.surroundings import Floats
 
 MOST_LEAVES = 32  # of a tree
+UNIT = 1 << 16  # a leaf's value in log-odds is its integer / UNIT
+BINS = 512  # of log-odds from -8 to 8, for probabilities
+SURE = 1 << 16  # the probability 1
+_A_BIN = UNIT // 32
 _LANES = 8  # rows that are scored together
 _ALL = np.uint32(0xFFFFFFFF)
-UNIT = 1 << 16  # a leaf's value in log-odds is its integer / UNIT
 
 _DE_BRUIJN = np.uint32(0x077CB531)
 _PLACES = np.zeros(32, np.int32)  # of the only bit that is set, by a hash of the number without collisions
 for _bit in range(32):
     _PLACES[(0x077CB531 << _bit & 0xFFFFFFFF) >> 27] = _bit
+
+Whole = NDArray[np.int64]
 
 
 class Trees(NamedTuple):
@@ -79,3 +86,23 @@ def _sum(leaves: NDArray[np.int32], left: NDArray[np.uint32], lane: int) -> np.i
         lowest = np.uint32(left[tree, lane] & (~left[tree, lane] + np.uint32(1)))
         total += leaves[tree, _PLACES[np.uint32(lowest * _DE_BRUIJN) >> np.uint32(27)]]
     return total
+
+
+@lean
+def likely(odds: np.int64, table: Whole) -> np.int64:
+    """The probability that log-odds stand for, in units of 1 / SURE, by the `logistic` table."""
+    return np.int64(table[place_of(odds)])
+
+
+@lean
+def place_of(odds: np.int64) -> int:
+    """The bin of log-odds."""
+    place = int(odds) // _A_BIN + BINS // 2
+    return min(max(place, 0), BINS - 1)
+
+
+@cache
+def logistic() -> Whole:
+    """The logistic function of each bin's middle, in 1 / SURE; decimals round the same everywhere."""
+    odds = [Decimal(2 * place - BINS + 1) / 64 for place in range(BINS)]
+    return np.array([int((SURE / (1 + (-x).exp())).to_integral_value()) for x in odds])

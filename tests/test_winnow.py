@@ -90,13 +90,8 @@ def found(tmp_path_factory):
     return {row["url"]: row["text"] for row in dataset.read(["url", "text"]).to_pylist()}
 
 
-WITHOUT_STOPS = pytest.mark.xfail(reason="a last paragraph that ends in no stop is taken for a footer")
-
-
 @pytest.mark.parametrize("look", LOOKS)
-@pytest.mark.parametrize(
-    "language", [pytest.param(each, marks=[WITHOUT_STOPS] * (each == "th")) for each in ARTICLES]
-)
+@pytest.mark.parametrize("language", ARTICLES)
 def test_paragraphs_items_and_rows_stay_on_lines_of_their_own(found, language, look):
     a = ARTICLES[language]
     lines = found[f"http://{language}.example/{look.__name__}/utf-8"].split("\n")
@@ -124,7 +119,6 @@ def test_titles_and_programs_stay_on_most_pages_and_programs_keep_their_lines(fo
     assert min(sum(titles), sum(programs)) > len(pages) / 2, (sum(titles), sum(programs))
 
 
-@pytest.mark.xfail(reason="the model trusts text less the further it is from the top of its page")
 @pytest.mark.parametrize("language", ARTICLES)
 def test_a_long_page_keeps_its_end(language):
     a = ARTICLES[language]

@@ -1,7 +1,7 @@
 """Pages made of others, for training alone: of what the web has and the pages with gold have not.
 
-Those are short, and nearly all in Latin letters. A model that saw nothing else cuts a book off after some
-pages, and waits for full stops where a script has none.
+Those are short, and nearly all in English. A model that saw nothing else cuts a book off after some pages,
+and waits for full stops where a script has none.
 """
 
 import html
@@ -13,20 +13,27 @@ from itertools import cycle
 import numpy as np
 
 from stages.measures import (
+    BOLD_CHARACTERS,
     CAPITAL,
     CAPITALS,
+    CHARACTERS,
+    COMMAS,
     FIRST,
     LAST,
     LETTER,
+    LINK_CHARACTERS,
+    LINK_WORDS,
     OTHER,
     SENTENCES,
     SMALL,
     STOP,
+    WORDS,
     Measures,
 )
 
 GROWTH = (20, 60, 150, 400)  # pieces put into a page
 _LEAST = 80  # characters of a line that is a paragraph
+_WORDS, _CHARACTERS, _COMMAS = [WORDS, LINK_WORDS], [CHARACTERS, LINK_CHARACTERS, BOLD_CHARACTERS], [COMMAS]
 _TAIL = 25  # characters by which the place behind one is found
 
 
@@ -86,6 +93,16 @@ def _program(line: str, chance: random.Random) -> str:
         chance.choice(shapes).format(*(chance.choice(names) for _ in range(3)), chance.randint(0, 99))
         for _ in range(chance.randint(1, 12))
     )
+
+
+def translated(measures: Measures, seed: int) -> Measures:
+    """The same page in another language: its words are longer or shorter, commas rarer; half know no case."""
+    chance = random.Random(seed)
+    made = without_case(measures) if chance.random() < 0.5 else measures.copy()
+    for columns, usual in ((_WORDS, 1.0), (_CHARACTERS, 1.0), (_COMMAS, 0.8)):
+        rate = usual * 0.6 * (1.6 / 0.6) ** chance.random()
+        made[:, columns] = np.rint(made[:, columns] * rate)
+    return made
 
 
 def without_case(measures: Measures) -> Measures:

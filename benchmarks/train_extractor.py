@@ -29,7 +29,7 @@ from scipy import sparse
 from benchmarks.alignment import labels, words
 from benchmarks.boosting import Floats, Size, class_tokens, fit_trees, fit_weights
 from benchmarks.gold_pages import GOLD_IN_PAGE, key, lines
-from benchmarks.made_pages import grown, lines_of, without_case
+from benchmarks.made_pages import grown, lines_of, translated
 from benchmarks.scores import Score, of_text, total
 from stages.block_features import FEATURES, describe
 from stages.blocks import TEXT, TEXT_END, Page, blocks
@@ -46,7 +46,8 @@ FIRST, SECOND = Size(30, 8, 0.3), Size(250, 16, 0.05)
 FOLDS = 5
 DOUBTED = 0.35  # pages whose F1 by a model that has not seen them is less are likely to have bad gold …
 DOUBTED_WORTH = 0.1  # … and weigh so much
-MADE_WORTH = 0.5  # that of a page made of another
+LONGER_WORTH = 0.5
+TRANSLATED, NAMELESS = "in another language", "in another language, class names too"
 LICENCE = "WCXB: CC BY 4.0. Zyte article extraction benchmark: MIT."
 
 Described = tuple[Floats, Surroundings]
@@ -79,7 +80,7 @@ class Example:
         return zlib.crc32(self.host.encode()) % FOLDS
 
     def described(self, weights: NDArray[np.int32]) -> Described:
-        return describe(self.page, self.measures, weights)
+        return describe(self.page, self.measures, weights * (self.made != NAMELESS))
 
     def add_context(self, odds: NDArray[np.int64], described: Described) -> None:
         features, around = described
@@ -170,21 +171,20 @@ def examined(data: bytes, gold: str, known: Mapping[str, str]) -> Example | None
 
 
 def made(examples: Sequence[Example]) -> list[Example]:
-    """Pages made of these: of every third article a longer one, of every fifth page one without case."""
+    """Pages made of these: each in another language, and of every third article a longer one."""
     found = []
     golds = {fold: lines_of([e.gold for e in examples if e.fold == fold]) for fold in range(FOLDS)}
     for e in examples:
         number = int(e.key, 16)
+        how = TRANSLATED if number % 4 else NAMELESS
+        found.append(replace(e, measures=translated(e.measures, number), made=how))
         if e.kind in ("article", "documentation") and number % 3 == 0:
             start = number % len(golds[e.fold])
             pieces = golds[e.fold][start:] + golds[e.fold][:start]
             longer = grown(e.html.decode(errors="replace"), e.gold, pieces)
             known = {"key": e.key, "set": e.set, "kind": e.kind, "host": e.host, "made": "longer"}
             if longer and (page := examined(longer[0].encode(), longer[1], known)):
-                found.append(replace(page, worth=page.worth * MADE_WORTH))
-        if number % 5 == 0:
-            worth = e.worth * MADE_WORTH
-            found.append(replace(e, measures=without_case(e.measures), worth=worth, made="without case"))
+                found.append(replace(page, worth=page.worth * LONGER_WORTH))
     return found
 
 

@@ -6,7 +6,7 @@ import random
 import numpy as np
 import pytest
 
-from benchmarks.made_pages import GROWTH, grown, without_case
+from benchmarks.made_pages import GROWTH, grown, translated, without_case
 from stages.block_features import FEATURES, describe
 from stages.blocks import OWNER, PARENT, blocks
 from stages.context import CONTEXT, add_context
@@ -92,3 +92,14 @@ def test_without_case_nothing_is_left_of_capitals_and_stops():
     assert (made[0, FIRST], made[0, LAST]) != (measures[0, FIRST], measures[0, LAST])
     assert (made[1, FIRST], made[1, LAST]) == (measures[1, FIRST], measures[1, LAST])
     assert (made[:, WORDS] == measures[:, WORDS]).all()
+
+
+def test_a_translated_page_has_other_lengths_and_the_same_blocks():
+    measures = measure(page(30))
+    made = [translated(measures, seed) for seed in range(20)]
+    assert all(each.shape == measures.shape and (each[:, :CAPITALS] >= 0).all() for each in made)
+    shares = [each[:, WORDS].sum() / measures[:, WORDS].sum() for each in made]
+    assert 0.55 < min(shares) < 0.9
+    assert 1.1 < max(shares) < 1.65
+    assert 5 <= sum(each[:, CAPITALS].sum() == 0 for each in made) <= 15
+    assert (translated(measures, 3) == made[3]).all()

@@ -36,7 +36,7 @@ from stages.markup import (
     no_break_space,
     tokenize,
 )  # fmt: skip
-from stages.scan import BLANK, CLASSES, DIGIT, HIGH, LOWER, SPACING, UPPER, Bytes, byte_at
+from stages.scan import BLANK, CLASSES, DIGIT, HIGH, LOWER, UPPER, Bytes, byte_at
 from stages.tags import BLOCK, CELLS, HEADINGS, ITEMS, LISTS, PARTS, TABLES, TAG, TAGS, VOID, Tags, name_hash
 
 MAX_DEPTH = 600  # deeper elements count as text of the deepest
@@ -165,10 +165,6 @@ def _append(html: Bytes, at: int, end: int, classes: Bytes, page: Page, s: Table
             filled = 1
             page.text[out] = byte
             out += 1
-            while at + 1 < end and not classes[html[at + 1]] & SPACING:
-                at += 1
-                page.text[out] = html[at]
-                out += 1
         at += width
     s[_AT], s[_PENDING], s[_FILLED] = out, pending, filled
 

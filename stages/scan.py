@@ -7,12 +7,11 @@ from classifiers.kernel import lean
 
 Bytes = NDArray[np.uint8]
 
-BLANK, UPPER, LOWER, DIGIT, HIGH, SPACING = 1, 2, 4, 8, 16, 32
+BLANK, UPPER, LOWER, DIGIT, HIGH = 1, 2, 4, 8, 16
 WORD = UPPER | LOWER | DIGIT | HIGH
 CLASSES = np.zeros(256, np.uint8)  # of bytes; in UTF-8 whatever is not ASCII counts as a letter
 CLASSES[list(b" \t\n\f\r")] = BLANK
 CLASSES[65:91], CLASSES[97:123], CLASSES[48:58], CLASSES[128:] = UPPER, LOWER, DIGIT, HIGH
-CLASSES[list(b" \t\n\f\r&\xc2")] |= SPACING  # what may begin white space, or a reference to it
 
 _EVERY = np.uint64(0x0101010101010101)  # times a byte: that byte in all eight lanes
 _HIGHEST = _EVERY * np.uint64(0x80)

@@ -28,15 +28,18 @@ from scipy import sparse
 
 from benchmarks.alignment import labels, words
 from benchmarks.boosting import Floats, Size, class_tokens, fit_trees, fit_weights
+from benchmarks.extraction import DATA, FEWEST, extract, sources
 from benchmarks.gold_pages import GOLD_IN_PAGE, key, lines
+from benchmarks.gold_pages import Page as GoldPage
 from benchmarks.made_pages import grown, lines_of, translated
 from benchmarks.scores import Score, of_text, total
 from stages.block_features import FEATURES, describe
 from stages.blocks import TEXT, TEXT_END, Page, blocks
 from stages.charset import decode
 from stages.context import CONTEXT, add_context
+from stages.engines import OURS
 from stages.layout import lay_out, unescaped
-from stages.main_text import DOUBT, Model, kept, look_again
+from stages.main_text import DOUBT, Model, kept, load, look_again
 from stages.measures import Measures, measure
 from stages.surroundings import Surroundings
 from stages.trees import UNIT, log_odds
@@ -93,6 +96,7 @@ class Example:
 def main(
     pages: Annotated[list[Path], typer.Argument(help="JSON lines with html, gold_text, gold_in_page, url")],
     check: Annotated[bool, typer.Option("--check", help="only cross-validate")] = False,
+    gold: Annotated[Path, typer.Option(metavar="DIR", help="as of benchmarks.extraction")] = DATA,
 ) -> None:
     """Cross-validate, then train on everything and write the models."""
     console = Console(width=None if Console().is_terminal else 120)
@@ -109,13 +113,16 @@ def main(
     described = [e.described(weights[e.fold]) for e in found]
     scores = cross_validated(found, described)
     table = by_kind(found, scores)
-    console.print(as_table(table))
+    console.print(as_table("F1 by cross-validation over hosts", table))
     if check:
         return
     model = learn(found, described, final)
     looks = {"first": model.first, "second": model.second}
     arrays = {f"{look}_{field}": array for look, of in looks.items() for field, array in of._asdict().items()}
     np.savez_compressed(STAGES / "winnow.npz", weights=model.weights, **arrays)
+    load.cache_clear()
+    languages = by_language(gold)
+    console.print(as_table("F1 by language, of pages that it has not seen", languages))
     card = {
         "what": "boosted trees over the features of text blocks: is a block part of a page's main text?",
         "made by": f"python -m benchmarks.train_extractor, lightgbm {version('lightgbm')}",
@@ -127,6 +134,7 @@ def main(
         "first look": FIRST._asdict(),
         "second look, where the first leaves doubt": SECOND._asdict(),
         "F1 by cross-validation over hosts": table,
+        "F1 by language, of pages that it has not seen": languages,
         "features": FEATURES,
         "features of the second look": CONTEXT,
         "pages": sorted(e.key for e in found if not e.made),
@@ -256,10 +264,31 @@ def by_kind(examples: Sequence[Example], scores: Mapping[str, Sequence[Score]]) 
     ]
 
 
-def as_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    table = Table(title="F1 by cross-validation over hosts", title_justify="left", box=None, pad_edge=False)
-    for column in rows[0]:
-        table.add_column(column, justify="left" if column in ("set", "kind") else "right")
+def by_language(folder: Path) -> list[dict[str, Any]]:
+    """A row for each language of the other pages with gold in `folder`; none where there are none."""
+    groups: dict[tuple[str, str], list[GoldPage]] = {}
+    for name, source in sources([], folder).items():
+        for page in source() if name in ("snippets", "multilingual") else ():
+            groups.setdefault((name, page.language), []).append(page)
+    return [
+        {
+            "set": name,
+            "language": language,
+            "pages": len(pages),
+            **{
+                engine: round(total(page.score(extract(engine, page)) for page in pages).f1, 4)
+                for engine in sorted(OURS)
+            },
+        }
+        for (name, language), pages in sorted(groups.items())
+        if len(pages) >= FEWEST
+    ]
+
+
+def as_table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for column in rows[0] if rows else ():
+        table.add_column(column, justify="left" if column in ("set", "kind", "language") else "right")
     for row in rows:
         table.add_row(*map(str, row.values()))
     return table

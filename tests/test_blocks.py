@@ -202,20 +202,37 @@ def test_breaks_and_pre_are_counted() -> None:
 FUZZ = """
 import random, sys
 import numpy as np
-from stages.main_text import main_text
+from stages.block_features import FEATURES, describe
 from stages.blocks import blocks
+from stages.context import add_context
+from stages.layout import lay_out
+from stages.main_text import kept, main_text
+from stages.measures import measure
+weights = np.arange(-32, 32, dtype=np.int32)
 draw = random.Random(int(sys.argv[1]))
 pieces = (
     b"<|>|</|<!--|-->|<p>|<a href=|'|=|<table>|<td>|</table>|<li>|<ul>|</ul>|<pre>|</pre>|<br>|&nbsp;|&|\\n|"
     b"\\xc2\\xa0|\\xe3\\x80|\\xe3|class='aB-c d'| style=display:none |<title>|</title>|</script>|<h1>|</div>|"
     b'<script type=ld+json>|"|"@type"|:|word |<div class=x>|<b>|</b>|</a>|<meta property=og:type content=|!|'
-    b"/|\\xf0\\x9f|\\xd8|]]>|<svg>|<textarea>"
+    b"/|\\xf0\\x9f|\\xd8|]]>|<svg>|<textarea>|</p>|<main>|<body>|<h2>|<ul><li><ol><li>|word. word, <p>|"
+    b"\\xe5\\xa4\\xa9\\xe3\\x80\\x82|\\xe0\\xb8\\xaa|\\xd8\\xa7|\\xe0\\xa4\\xaf"
 ).split(b"|")
-for round in range(400):
+pieces += [b"a word " * 70, b"<div>" * 700, b"<li>x" * 50, b"<td>y" * 30]
+for round in range(1000):
     html = b"".join(draw.choices(pieces, k=draw.randrange(60)))
     if round % 3 == 0:
         html = bytes(draw.randrange(256) for _ in range(draw.randrange(50))) + html
     main_text(html)
+    page = blocks(np.frombuffer(html, np.uint8))
+    count = len(page.blocks)
+    if count:
+        measures = measure(page)
+        features, around = describe(page, measures, weights)
+        odds = np.array([draw.randrange(-1 << 20, 1 << 20) for _ in range(count)], np.int64)
+        add_context(page, measures, around, odds, features[:, len(FEATURES):])
+        lay_out(page, kept(odds, measures))
+        assert np.isfinite(features).all()
+    lay_out(page, np.array([draw.random() < 0.5 for _ in range(count)], np.bool_))
 """
 
 

@@ -54,7 +54,7 @@ class Measured:
 def main(
     pages: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[PAGES.jsonl.zst ...]", help="pages with gold; by default those in DIR/gold"),
+        typer.Argument(metavar="[PAGES ...]", exists=True, help="pages with gold; else those in DIR/gold"),
     ] = None,
     gold: Annotated[
         Path, typer.Option(metavar="DIR", help="archives with truth.jsonl.zst, gold/ beside them")
@@ -69,6 +69,8 @@ def main(
     """Print what the engines' texts are worth and what they cost."""
     console = Console(width=None if Console().is_terminal else 120)
     engines = engine or list(ENGINES)
+    if unknown := set(engines) - set(ENGINES):
+        raise typer.BadParameter(f"no engine {', '.join(sorted(unknown))}; there are {', '.join(ENGINES)}")
     seen = learnt_from()
     measured = {}
     for name, source in sources(pages or [], gold).items():

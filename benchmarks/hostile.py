@@ -1,4 +1,4 @@
-"""What hostile pages cost: python -m benchmarks.hostile [--engines winnow,resiliparse] [--kinds svg,table].
+"""What hostile pages cost: python -m benchmarks.hostile [--engines winnow …] [--kinds svg "svg g" …].
 
 One row for each kind and size: why the page was rejected, or what an engine made of it: CPU seconds and, in
 megabytes, the most memory that it took; `!` where time grew much faster than the page. Every page is read in
@@ -113,8 +113,8 @@ def main(kinds: Sequence[str], sizes: Sequence[int], engines: Sequence[str]) -> 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--engines", default=",".join(ENGINES))
-    parser.add_argument("--kinds", nargs="*", default=list(KINDS))
+    parser.add_argument("--engines", nargs="*", choices=ENGINES, default=list(ENGINES))
+    parser.add_argument("--kinds", nargs="*", choices=KINDS, default=list(KINDS), metavar="KIND")
     parser.add_argument("--sizes", type=int, nargs="*", default=list(SIZES))
     arguments = parser.parse_args()
-    main(arguments.kinds, arguments.sizes, arguments.engines.split(","))
+    main(arguments.kinds, arguments.sizes, arguments.engines)

@@ -40,7 +40,8 @@ def message(body: bytes, coding: str = "", charset: str = "; charset=utf-8") -> 
 def page(inside: str, head: str = "") -> bytes:
     """A page with good text before and behind something."""
     text = f"<p>{SENTENCE * 12}</p>"
-    return f"<!DOCTYPE html><html><head><title>A page</title>{head}</head><body>{text}{inside}{text}".encode()
+    title = "" if "<title" in head else "<title>A page</title>"
+    return f"<!DOCTYPE html><html><head>{title}{head}</head><body>{text}{inside}{text}".encode()
 
 
 def _repeated(piece: str, head: str = "", end: str = "") -> Callable[[int], bytes]:
@@ -122,7 +123,7 @@ def _marks(size: int) -> bytes:
 def _title(size: int) -> bytes:
     """As many words in the title as there are short blocks."""
     words = " ".join(f"word{number}" for number in range(size))
-    blocks = "".join(f"<p>word{number} is a word" for number in range(min(size, 20_000)))
+    blocks = "".join(f"<p>word{number} is a word" for number in range(size))
     return message(page(blocks, f"<title>{words}</title>"))
 
 
@@ -260,6 +261,7 @@ KINDS: dict[str, Callable[[int], bytes]] = {
     "titles of words": _in_head("word ", "<title>", "</title>"),
     # charsets
     "bytes of no charset": _charset("utf-8", b"\xff "),
+    "scripts in no charset": _charset("", b"<script \xe4"),
     "half characters": _charset("utf-8", "漢".encode()[:2] + b" x"),
     "half of GBK": _charset("gbk", b"\x81 x"),
     "escapes of ISO-2022": _charset("iso-2022-jp", b"\x1b$B$\x22\x1b(B"),

@@ -94,7 +94,9 @@ class Example:
 
 
 def main(
-    pages: Annotated[list[Path], typer.Argument(help="JSON lines with html, gold_text, gold_in_page, url")],
+    pages: Annotated[
+        list[Path], typer.Argument(exists=True, help="JSON lines with html, gold_text, gold_in_page, url")
+    ],
     check: Annotated[bool, typer.Option("--check", help="only cross-validate")] = False,
     gold: Annotated[Path, typer.Option(metavar="DIR", help="as of benchmarks.extraction")] = DATA,
 ) -> None:

@@ -19,6 +19,7 @@ _CRAWL = "commoncrawl:"
 _NAME = re.compile(
     r"([A-Z]+(?:-[A-Z]+)*-\d{4}(?:-\d\d)?(?:-[\d-]+)?)(?:/(warc|wet|robotstxt|non200responses))?"
 )
+_NEWS = re.compile(r"CC-NEWS-(\d{4})-(\d\d)")
 
 
 def is_crawl(pattern: str) -> bool:
@@ -60,7 +61,8 @@ def _of_crawl(pattern: str) -> str:
             "commoncrawl:CC-MAIN-2019-18/wet for its plain texts, …/wet#0:8 for the first eight of these"
         )
     base = session().network.commoncrawl.rstrip("/")
-    return f"{base}/crawl-data/{match[1]}/{match[2] or 'warc'}.paths.gz"
+    name = _NEWS.sub(r"CC-NEWS/\1/\2", match[1])  # which has a folder for each month
+    return f"{base}/crawl-data/{name}/{match[2] or 'warc'}.paths.gz"
 
 
 def _lines(path: str) -> list[str]:

@@ -70,7 +70,8 @@ class ObjectFile(io.RawIOBase):
             return 0
         if not 0 <= self._at - self._block_at < len(self._block):
             length = min(_BLOCK, size - self._at)
-            self._block = memoryview(_persist(self._url, lambda: _part(self._file, self._at, length)))
+            part = _persist(self._url, lambda: _part(self._url, self._file, self._at, length))
+            self._block = memoryview(part)
             self._block_at = self._at
             self._blocks += 1
             if self._blocks > 1 and self._at + length == size:
@@ -98,7 +99,7 @@ def read_range(url: str, start: int, length: int) -> bytes:
     """`length` bytes from `start` on; fewer where the object ends."""
     file, version = _persist(url, lambda: _opened(url))
     length = min(length, (version.size or 0) - start)
-    return _persist(url, lambda: _part(file, start, length)) if length > 0 else b""
+    return _persist(url, lambda: _part(url, file, start, length)) if length > 0 else b""
 
 
 def listed(pattern: str) -> list[str]:
@@ -165,7 +166,8 @@ def _opened(url: str) -> tuple[Any, Version]:
     return file, Version(file.size(), (metadata.get("ETag") or metadata.get("generation") or b"").decode())
 
 
-def _part(file: Any, start: int, length: int) -> bytes:
+def _part(url: str, file: Any, start: int, length: int) -> bytes:
+    take_turn(url)
     data: bytes = file.read_at(length, start)
     if len(data) != length:
         raise Trouble(f"{len(data)} bytes came of the {length} asked for", attempts=FEW)

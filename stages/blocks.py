@@ -112,7 +112,8 @@ def _build(html: Bytes, markup: Markup, known: Tags, classes: Bytes, page: Page,
         _append(html, at, tag[START], classes, page, s)
         at = tag[END]
         element = tag[ELEMENT]
-        if tag[NAME] == _TITLE_NAME and s[_TITLE_END] == 0:
+        ending = byte_at(html, tag[START] + 1) == 47  # </title>
+        if tag[NAME] == _TITLE_NAME and s[_TITLE_END] == 0 and not ending:
             s[_TITLE], s[_TITLE_END] = tag[START] + 6, tag[END]
         if element == NOTHING or element in (_HTML, _HEAD, -_HTML, -_HEAD, -_BODY):
             continue
@@ -345,9 +346,9 @@ def _read_attributes(
                 signature = (signature * 31 + np.int64(whole)) & 0x7FFFFFFF
         elif (
             which == HIDDEN
-            or (which == ARIA_HIDDEN and byte_at(html, start) | 32 == 116)
+            or (which == ARIA_HIDDEN and byte_at(html, start) | 32 == 116)  # "true"
             or (which == STYLE and displays_none(html, start, end))
-        ):  # "true"
+        ):
             hidden = np.int64(1)
     return signature, hidden
 

@@ -53,7 +53,7 @@ NUMBER, ORDINAL, WEIGHT_SHARE = range(3)
 MEMBERS, MEMBER_CHARACTERS, MEMBER_LINKS = range(3)
 WEIGHT = np.float32(1 / 1024)  # class scores are sums of integers, so that they are the same on every machine
 
-_P, _H1 = TAG["p"], TAG["h1"]
+_P = TAG["p"]
 _MIX = np.int64(-7046029254386353131)
 
 

@@ -72,7 +72,7 @@ _ENDS = {  # what an opening tag ends, and what shields it
 class Tags(NamedTuple):
     """Tables over the elements' numbers, and the hash table that finds a number by its name."""
 
-    kinds: NDArray[np.uint8]  # BLOCK, VOID, SKIPPED, TO_END
+    kinds: NDArray[np.uint8]  # BLOCK, VOID, SKIPPED, TO_END, NESTED
     family: NDArray[np.int32]
     ends: NDArray[np.int32]  # families that its opening tag ends
     shield: NDArray[np.int32]  # families that no end passes

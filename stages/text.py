@@ -33,7 +33,12 @@ def nfc(text: str) -> str:
     """`text` in NFC, in linear time: sorting a long run of combining marks would take quadratic time."""
     if unicodedata.is_normalized("NFC", text):
         return text
-    return unicodedata.normalize("NFC", _long_runs_of_marks().sub(r"\1", text))
+    return unicodedata.normalize("NFC", stream_safe(text))
+
+
+def stream_safe(text: str) -> str:
+    """`text` without what goes beyond 30 combining marks in a row."""
+    return text if text.isascii() else _long_runs_of_marks().sub(r"\1", text)
 
 
 @cache

@@ -14,6 +14,7 @@ Floats = NDArray[np.float32]
 Hashes = NDArray[np.uint32]
 
 TITLED = ["title_precision", "title_recall", "blocks_from_named"]
+_MOST = 64  # words of a title that count
 _LONGEST = 400  # tenths of words of a block that may be a title
 _FAR = 40  # blocks: beyond, all distances are the same
 _NONE = 99  # no block is like the title
@@ -29,7 +30,7 @@ class Title(NamedTuple):
 
 def room_for(page: Page) -> Title:
     """For the words of this page's title."""
-    most = page.title.size // 2 + 1
+    most = min(page.title.size // 2 + 1, _MOST)
     return Title(np.empty(most, np.uint32), np.empty(most, np.uint8), np.empty(_LONGEST + 1, np.uint32))
 
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from pathlib import Path
 
 from pipeline.remote_settings import Network
 
@@ -45,11 +44,6 @@ class Site:
         self.files[path] = data
         self.plan[path] = deque(answers)
         return self.url(path)
-
-    def serve_folder(self, folder: Path, under: str = "/") -> None:
-        for path in folder.rglob("*"):
-            if path.is_file():
-                self.files[under + str(path.relative_to(folder))] = path.read_bytes()
 
 
 class Handler(http.server.BaseHTTPRequestHandler):

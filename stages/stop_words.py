@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from classifiers.kernel import kernel
@@ -75,8 +76,8 @@ def choose(
     """
     if languages is None:
         return pa.array(counts.max(axis=1), mask=~latin)
-    columns = {language: column for column, language in enumerate(LANGUAGES)}
-    chosen = np.array([columns.get(language, -1) for language in languages.to_pylist()], np.int64)
+    known = pc.index_in(languages, value_set=pa.array(LANGUAGES, pa.string()))
+    chosen = pc.fill_null(known, -1).to_numpy()
     return pa.array(counts[np.arange(len(counts)), chosen], pa.int32(), mask=chosen < 0)
 
 

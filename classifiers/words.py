@@ -81,7 +81,7 @@ def words(texts: pa.Array | pa.ChunkedArray) -> Words:
     document = 0
     for data, begins, ends in located:
         offsets = units.offsets[document : document + len(begins) + 1]
-        _split(data, begins, ends, _table(), units._replace(offsets=offsets))
+        _split(data, begins, ends, character_table(), units._replace(offsets=offsets))
         document += len(begins)
     count = int(units.offsets[-1])
     return Words(units.hashes[:count], units.starts[:count], units.ends[:count], units.offsets)
@@ -94,7 +94,7 @@ def unicode_version() -> str:
 
 
 @cache
-def _table() -> NDArray[np.uint32]:
+def character_table() -> NDArray[np.uint32]:
     """Class and folded code point of every code point, unpacked from `unicode.npz`."""
     with np.load(Path(__file__).with_name("unicode.npz")) as packed:
         lengths = np.diff(packed["class_starts"], append=CODE_POINTS)
@@ -131,7 +131,7 @@ def finalize(state: np.uint64) -> np.uint64:
 
 
 @kernel
-def _decode(data: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
+def decode(data: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
     """The code point at `at` and its width; (0, 1), a separator, at the end and where it is not UTF-8."""
     if at == end:
         return 0, 1
@@ -222,7 +222,7 @@ def _split(
                 _write(units, unit, (_SEED, piece, width), at - begin, at + width - begin)
                 unit += width > 0
                 at += width + 1
-            code, width = _decode(data, at, end)
+            code, width = decode(data, at, end)
             folded = np.uint64(table[code] & _CODE_POINT)
             kind = int(np.int64(table[code] >> _CLASS_SHIFT))
             move = _MOVES[last, kind]

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from pipeline import forecast as forecasts
 from pipeline import inspection, tables
 from pipeline.dataset import Dataset
 from pipeline.errors import InputError, RecipeError, WinnowError, nearest
@@ -78,11 +79,7 @@ def show(
     characters: Annotated[int, typer.Option(min=1, help="of each text")] = 1500,
 ) -> None:
     """Documents as a person reads them: spread evenly over the step, or in the order of a column."""
-    if inspection.is_run(step):
-        raise RecipeError(f"{step} is a whole run; name one of its steps, such as {step.rstrip('/')}/<step>")
-    folder, _, name = step.rstrip("/").rpartition("/")
-    found = RunFolder.open(folder or ".", STAGES)
-    found.recipe.step(name)
+    found, name = opened(step)
     if not (rejected or reason):
         rows = inspection.sample(found, name, number, sort)
     else:
@@ -107,6 +104,17 @@ def why(
 
 
 @app.command()
+def forecast(
+    step: Annotated[str, typer.Argument(metavar="DIR/STEP", help="a step with rules, such as heuristics")],
+) -> None:
+    """What each rule of a step would reject, alone and together; nothing runs again."""
+    found, name = opened(step)
+    for group, records in forecasts.forecast(found, name).items():
+        console.print(tables.rows(f"{name}: {group}", records))
+        console.print()
+
+
+@app.command()
 def check(recipe: RecipePath) -> None:
     """Read a recipe and say what is wrong with it, without running anything."""
     asked = load(recipe, STAGES)
@@ -124,6 +132,16 @@ def stages(name: Annotated[str, typer.Argument(help="of one stage: all its field
     if name not in STAGES:
         raise RecipeError(f"no stage '{name}'; {nearest(name, STAGES)}")
     console.print(tables.stage_page(name, STAGES[name]))
+
+
+def opened(step: str) -> tuple[RunFolder, str]:
+    """The run of DIR/STEP, and the step's name."""
+    if inspection.is_run(step):
+        raise RecipeError(f"{step} is a whole run; name one of its steps, such as {step.rstrip('/')}/<step>")
+    folder, _, name = step.rstrip("/").rpartition("/")
+    found = RunFolder.open(folder or ".", STAGES)
+    found.recipe.step(name)
+    return found, name
 
 
 def plan(recipe: Recipe) -> list[dict[str, str]]:

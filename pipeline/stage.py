@@ -80,6 +80,13 @@ class MapStage(Stage):
         """
         raise NotImplementedError
 
+    def judge(self, documents: pa.Table) -> Mapping[str, Mapping[str, Any]]:
+        """For `pipeline forecast`: group -> rule -> a mask of the rows that this rule rejects.
+
+        `documents` has the columns of `adds`, and no others. All rules, also those that the fields leave out.
+        """
+        return {}
+
     def save(self, documents: pa.Table, output: Output) -> pa.Table:
         """For a stage that makes a file beside the shard (`output.file`): what `process` returned, once more.
 

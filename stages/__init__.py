@@ -6,6 +6,7 @@ from stages.decontaminate import Decontaminate
 from stages.deduplicate import Deduplicate
 from stages.encode import Encode
 from stages.extract import Extract
+from stages.heuristics import Heuristics
 from stages.ingest import Ingest
 from stages.language import Language
 from stages.mix import Mix
@@ -18,6 +19,7 @@ STAGES: dict[str, type[Stage]] = {
     "extract": Extract,
     "ingest": Ingest,
     "language": Language,
+    "heuristics": Heuristics,
     "train_quality": TrainQuality,
     "quality": Quality,
     "save_raw": SaveRaw,

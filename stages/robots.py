@@ -16,7 +16,7 @@ _NAMES = (b"bot", TDM.encode())
 _FAR = 1 << 18  # bytes in which <meta> is looked for
 _MOST = 50  # of them that are read: to look for comments takes time
 _HIDDEN = ((b"<!--", b"-->"), (b"<script", b"</script"))
-_META = re.compile(rb"""<meta\s(?:[^>"']|"[^"]{0,1000}"|'[^']{0,1000}'){0,300}+>""")
+_META = re.compile(rb"""<meta\s(?:[^<>"']++|"[^"]{0,1000}"|'[^']{0,1000}'){0,100}+>""")
 _ATTRIBUTE = re.compile(rb"""([a-z][\w:-]{0,40})\s*+=\s*+(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
 _BOT = re.compile(r"[a-z][\w.-]*bot(?:-[\w.-]+)?")
 _VALUED = re.compile(r"unavailable_after\s*:[^,]*(?:,\s*\d[^,]*)?|\bmax-[a-z]+-?[a-z]*\s*:\s*[\w-]+")

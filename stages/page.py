@@ -8,6 +8,7 @@ from stages.engines import ENGINES, engine_version
 from stages.limits import MAX_BYTES, trap
 from stages.media import HTML, PLAIN, media_type
 from stages.response import Response, parse_response
+from stages.robots import opt_outs
 from stages.text import clean
 from stages.warc import Record
 
@@ -23,6 +24,7 @@ class Page(NamedTuple):
     replaced: float | None = None  # share of U+FFFD among the characters that its bytes gave
     engine: str | None = None  # plain or wet where the text was text already
     engine_version: str | None = None
+    robots: str | None = None  # what it asks of machines; see opt_outs
     reason: str | None = None
 
 
@@ -45,7 +47,8 @@ def read_page(record: Record, engine: str, max_replaced: float = 1.0) -> Page:
     if len(answer.body) > MAX_BYTES:
         return Page(reason="error:too_large")
     html = decode(answer.body, declared)
-    page = Page(charset=html.charset, replaced=html.replaced)
+    asked = opt_outs(answer.headers, html.data if kind in HTML else b"")
+    page = Page(charset=html.charset, replaced=html.replaced, robots=asked)
     if html.replaced > max_replaced:
         return page._replace(reason="error:charset")
     if kind == PLAIN:

@@ -17,6 +17,7 @@ _BLANK_LINE = re.compile(rb"\n\r?\n")
 _LONGEST_HEADER = 1 << 16
 _CHUNK = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\n]{0,1000})?\r?\n")
 _LINE_END = re.compile(rb"\r?\n")
+_LISTED = frozenset({"x-robots-tag"})  # fields of which each occurrence counts
 _MOST_CODINGS = 5  # one upon the other, as in curl
 _FIRST_STEP = 1 << 10  # bytes of a gzip member inflated at first; an empty one may be all there is
 _SURE = 64  # bytes of deflate without an error are no coincidence
@@ -26,7 +27,7 @@ class Response(NamedTuple):
     """What a server answered."""
 
     status: int | None  # None where there is no status line
-    headers: dict[str, str]  # by lowercase name; of a repeated field, the first
+    headers: dict[str, str]  # by lowercase name; see parse_fields
     body: bytes  # without transfer and content encodings
 
 
@@ -55,6 +56,8 @@ def parse_response(block: bytes, limit: int) -> Response:
 def parse_fields(data: bytes) -> dict[str, str]:
     """Header fields by lowercase name, of a repeated one the first; lines without a colon are skipped.
 
+    Of `X-Robots-Tag`, all values, a line each: crawlers and servers write one for each bot.
+
     A line that begins with a blank continues the one before. Bytes that are not UTF-8 are read as Latin-1.
     """
     try:
@@ -70,7 +73,9 @@ def parse_fields(data: bytes) -> dict[str, str]:
             continue
         key, colon, value = line.partition(":")
         name = key.strip().lower() if colon else ""
-        if name in fields:
+        if name in _LISTED and name in fields:
+            fields[name] = f"{fields[name]}\n{value.strip()}"
+        elif name in fields:
             name = ""
         elif name:
             fields[name] = value.strip()

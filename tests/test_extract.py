@@ -162,6 +162,7 @@ def test_the_columns_of_a_document(tmp_path):
         "replaced": 0.0,
         "engine": "winnow",
         "engine_version": engine_version("winnow"),
+        "robots": None,
     }
     assert second["id"] == f"cc/CC-MAIN-1/{length}" and second["offset"] == length
     assert second["length"] == path.stat().st_size - length

@@ -44,12 +44,13 @@ def _of_meta(html: bytes) -> Iterator[str]:
     for at, meta in islice(_metas(head), _MOST):
         values = {name: a or b or c for name, a, b, c in _ATTRIBUTE.findall(meta)}
         name, content = (_text(values.get(key, b"")) for key in (b"name", b"content"))
-        if _hidden(head, at):
-            continue
+        signals = []
         if name == "robots" or _BOT.fullmatch(name):
-            yield from _directives(content, name)
+            signals = [*_directives(content, name)]
         elif name == TDM and content == "1":
-            yield TDM
+            signals = [TDM]
+        if signals and not _hidden(head, at):
+            yield from signals
 
 
 def _metas(head: bytes) -> Iterator[tuple[int, bytes]]:

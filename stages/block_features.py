@@ -152,8 +152,9 @@ def _describe(
     _near(page, measures, out)
     _above(page, around, out)
     _alike(page, around, out)
-    _page(page, measures, around, out)
-    _best(page, measures, around, path, out)
+    best = best_element(page, around)
+    _page(page, measures, around, best, out)
+    _best(page, around, best, path, out)
     titled(page, measures, title, out[:, _TITLED_AT:_DECLARED_AT])
     for block in range(len(out)):
         containers = around.containers[page.blocks[block, OWNER]]
@@ -264,7 +265,7 @@ def _alike(page: Page, around: Surroundings, out: Floats) -> None:
 
 
 @lean
-def _page(page: Page, measures: Measures, around: Surroundings, out: Floats) -> None:
+def _page(page: Page, measures: Measures, around: Surroundings, best: int, out: Floats) -> None:
     """What the page as a whole is like."""
     below = around.elements[0]
     main = articles = mains = headings = 0
@@ -275,7 +276,6 @@ def _page(page: Page, measures: Measures, around: Surroundings, out: Floats) -> 
         owner = page.blocks[block, OWNER]
         main += measures[block, CHARACTERS] if around.inside[owner, 0] & 3 else 0
         headings += page.elements[owner, TAG_NUMBER] == _H1
-    best = best_element(page, around)
     for block in range(len(out)):
         x = out[block, _PAGE_AT:]
         x[0], x[1], x[2] = below[BELOW], _share(below[LINKED], below[BELOW]), len(out)
@@ -301,9 +301,8 @@ def best_element(page: Page, around: Surroundings) -> int:
 
 
 @lean
-def _best(page: Page, measures: Measures, around: Surroundings, path: Table, out: Floats) -> None:
+def _best(page: Page, around: Surroundings, best: int, path: Table, out: Floats) -> None:
     """Where a block is with regard to that element, to the title and to the last heading."""
-    best = best_element(page, around)
     first, last = _mark_best(page, best, path)
     title = -1
     heading = -1

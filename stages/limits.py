@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.kernel import lean
+from stages.markup import value_of
 from stages.nesting import (
     ELEMENTS,
     FORMATTING,
@@ -39,7 +40,7 @@ MAX_OPTIONS = 10_000  # which some parsers count again at each
 
 Counts = NDArray[np.int64]
 _SEED, _PRIME = np.int64(0xCBF29CE484222325 - (1 << 64)), np.int64(0x100000001B3)
-_BANG, _QUOTE, _TICK, _DASH, _SLASH, _LESS, _EQUALS, _GREATER = b"!\"'-/<=>"
+_BANG, _DASH, _SLASH, _LESS, _EQUALS, _GREATER = b"!-/<=>"
 
 
 class Shape(NamedTuple):
@@ -152,19 +153,8 @@ def _attributes(html: Bytes, at: int, classes: Bytes) -> tuple[int, bool, int]:
             at += 1
         value = skip_blanks(html, at, classes)
         if byte_at(html, value) == _EQUALS:
-            at = _value_end(html, skip_blanks(html, value + 1, classes), classes)
+            at = value_of(html, skip_blanks(html, value + 1, classes), classes)[2]
     return count, byte_at(html, at - 1) == _SLASH, at + 1
-
-
-@lean
-def _value_end(html: Bytes, at: int, classes: Bytes) -> int:
-    """Where an attribute's value ends, with or without quotes."""
-    quote = byte_at(html, at)
-    if quote in (_QUOTE, _TICK):
-        return find(html, at + 1, quote) + 1
-    while at < html.size and not (classes[html[at]] & BLANK or html[at] == _GREATER):
-        at += 1
-    return at
 
 
 @lean

@@ -132,7 +132,7 @@ def _attributes(html: Bytes, at: int, classes: Bytes, out: Table, used: int) -> 
         start = stop = at
         value = skip_blanks(html, at, classes)
         if byte_at(html, value) == _EQUALS:
-            start, stop, at = _value(html, skip_blanks(html, value + 1, classes), classes)
+            start, stop, at = value_of(html, skip_blanks(html, value + 1, classes), classes)
         slot = int(name) % _SLOTS
         which = _KINDS[slot]
         if _HASHES[slot] == name and not seen >> which & 1 and used < len(out):
@@ -143,7 +143,7 @@ def _attributes(html: Bytes, at: int, classes: Bytes, out: Table, used: int) -> 
 
 
 @lean
-def _value(html: Bytes, at: int, classes: Bytes) -> tuple[int, int, int]:
+def value_of(html: Bytes, at: int, classes: Bytes) -> tuple[int, int, int]:
     """(start of an attribute's value, its end, where to go on)."""
     quote = byte_at(html, at)
     if quote in (_QUOTE, _TICK):

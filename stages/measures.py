@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from classifiers.kernel import lean
 from stages.blocks import LINKED, TEXT, TEXT_END, Page
+from stages.markup import Table
 from stages.scan import BLANK, CLASSES, DIGIT, LOWER, UPPER, Bytes, byte_at
 
 # Columns: words in tenths, characters (a wide one is three), both inside links, characters in bold, words
@@ -21,7 +22,6 @@ OTHER, CAPITAL, SMALL, NUMERAL, LETTER = range(5)
 STOP, COLON = 1, 2
 
 Measures = NDArray[np.int32]
-Table = NDArray[np.int32]
 
 # A character as one number: its bytes, what it is (punctuation, a letter, Han or kana, Thai or Khmer), its
 # case if it is a letter, what it is as punctuation.

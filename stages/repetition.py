@@ -115,12 +115,12 @@ def _repeated_grams(
         whole = max(shape.characters[document], 1)
         for column in range(columns):
             stamp, n = document * columns + column, sizes[document, column]
-            if column < 3:
+            if column < len(TOP):
                 covered = _top(hashes, begins, ends, (n, stamp), (keys, stamps, seen))
             else:
                 covered = _again(hashes, begins, ends, (n, stamp), (keys, stamps))
             shares[document, column] = min(covered / whole, 1.0)
-            if column >= 3 and not covered:
+            if column >= len(TOP) and not covered:
                 break  # an n-gram that occurs twice has shorter ones that do
 
 
@@ -130,6 +130,13 @@ def _power(n: int) -> np.uint64:
     for _ in range(n):
         power *= _BASE
     return power
+
+
+@kernel
+def _rolled(state: np.uint64, hashes: NDArray[np.uint64], word: int, n: int, power: np.uint64) -> np.uint64:
+    """The hash of the n words that end with this one, from that of the n before."""
+    state = state * _BASE + hashes[word]
+    return state - hashes[word - n] * power if word >= n else state
 
 
 @kernel
@@ -145,9 +152,7 @@ def _top(
     state, power = np.uint64(0), _power(n)
     most = 1
     for word in range(len(hashes)):
-        state = state * _BASE + hashes[word]
-        if word >= n:
-            state -= hashes[word - n] * power
+        state = _rolled(state, hashes, word, n, power)
         if word >= n - 1:
             value = finalize(state)
             at = _slot(value, stamp, keys, stamps)
@@ -161,9 +166,7 @@ def _top(
         return 0
     state = np.uint64(0)
     for word in range(len(hashes)):  # the earliest of those that occur so often
-        state = state * _BASE + hashes[word]
-        if word >= n:
-            state -= hashes[word - n] * power
+        state = _rolled(state, hashes, word, n, power)
         if word >= n - 1:
             at = _slot(finalize(state), stamp, keys, stamps)
             if seen[at, 0] == most:
@@ -184,9 +187,7 @@ def _again(
     state, power = np.uint64(0), _power(n)
     covered, free = 0, 0
     for word in range(len(hashes)):
-        state = state * _BASE + hashes[word]
-        if word >= n:
-            state -= hashes[word - n] * power
+        state = _rolled(state, hashes, word, n, power)
         start = word - n + 1
         if start >= free and not _is_new(finalize(state), stamp, keys, stamps):
             covered += ends[word] - begins[start]

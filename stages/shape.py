@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from classifiers.kernel import kernel
 from classifiers.words import LETTER, MARK, SIGN, Words, character_table, decode, locate
 
-APART, IDEOGRAPH, SOUTHERN = range(
-    3
-)  # words with spaces; Han, kana and the like; the alphabets without spaces
+# How words are written: with spaces; in Han, kana and the like; in the alphabets without spaces.
+APART, IDEOGRAPH, SOUTHERN = range(3)
 WEIGHTS = np.array([16, 10, 5], np.uint8)  # of a unit, in sixteenths of a word
 _CLASS_SHIFT = np.uint32(24)
 

@@ -9,8 +9,8 @@ from classifiers.kernel import lean
 from stages.blocks import TEXT, TEXT_END, Page
 from stages.measures import WORDS, Measures
 from stages.scan import Bytes
+from stages.surroundings import Floats
 
-Floats = NDArray[np.float32]
 Hashes = NDArray[np.uint32]
 
 TITLED = ["title_precision", "title_recall", "blocks_from_named"]

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from classifiers.curve import Curve, Floats, tabulate
 
 LARGEST_ALPHA = 100.0
+SMALLEST_ALPHA = 0.01
 LARGEST_ERROR = 1e-10  # of a keep probability
 
 
@@ -68,3 +69,30 @@ def kept(draws: Floats, probabilities: Floats) -> npt.NDArray[np.bool_]:
 def keep_rate(probabilities: Floats) -> float:
     """The share of documents that is expected to stay; 0 when there are none."""
     return math.fsum(probabilities) / max(len(probabilities), 1)
+
+
+def fitted_alpha(scores: Floats) -> float:
+    """The alpha whose draws are distributed as 1 - score is, of good documents held out.
+
+    GPT-3, appendix A: "alpha was chosen to match the distribution of scores" on WebText. The draws of the
+    Pareto rule are Lomax's, and a score can be matched by those up to 1; this is the alpha of the largest
+    likelihood among such, to two decimals, in [0.01, 100]. Raises ValueError when there are no scores.
+    """
+    if not len(scores):
+        raise ValueError("there are no scores to fit alpha to")
+    mean_log = math.fsum(np.log1p(1 - scores)) / len(scores)
+
+    def slope(alpha: float) -> float:  # of the mean log-likelihood; it falls
+        beyond = math.pow(2.0, -alpha)
+        return 1 / alpha - mean_log - math.log(2) * beyond / (1 - beyond)
+
+    low, high = SMALLEST_ALPHA, LARGEST_ALPHA
+    while high - low > 1e-4:
+        middle = (low + high) / 2
+        low, high = (middle, high) if slope(middle) > 0 else (low, middle)
+    return round((low + high) / 2, 2)
+
+
+def share_of_draws(alpha: float, distances: Floats) -> Floats:
+    """The share of the Pareto rule's draws up to 1 that are at most each of `distances`: 1 - score."""
+    return np.asarray((1 - (1 + distances) ** -alpha) / (1 - 2.0**-alpha), np.float64)

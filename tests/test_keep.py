@@ -9,7 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from classifiers.curve import tabulate
-from classifiers.keep import keep_rate, kept, pareto, pareto_curve, threshold, top_share
+from classifiers.keep import (
+    fitted_alpha,
+    keep_rate,
+    kept,
+    pareto,
+    pareto_curve,
+    share_of_draws,
+    threshold,
+    top_share,
+)
 
 scores = st.floats(0, 1)
 
@@ -92,3 +101,20 @@ def test_who_stays_and_how_many():
     assert kept(np.array([1 - 2**-53, 0.5]), probabilities).tolist() == [True, False]
     assert keep_rate(np.array([0.25, 0.75])) == 0.5
     assert keep_rate(np.array([])) == 0
+
+
+@pytest.mark.parametrize("alpha", [0.5, 2.0, 9.0, 40.0])
+def test_alpha_is_found_again_from_its_own_draws(alpha):
+    draws = np.random.default_rng(1).pareto(alpha, 200_000)
+    scores = 1 - draws[draws <= 1]
+    assert fitted_alpha(scores) == pytest.approx(alpha, rel=0.05)
+    found = np.sort(1 - scores)
+    steps = np.arange(1, len(found) + 1) / len(found)
+    assert np.abs(share_of_draws(alpha, found) - steps).max() < 0.01
+
+
+def test_alpha_has_bounds():
+    assert fitted_alpha(np.ones(5)) == pytest.approx(100, abs=0.01)
+    assert fitted_alpha(np.zeros(5)) == pytest.approx(0.01, abs=0.01)
+    with pytest.raises(ValueError, match="no scores"):
+        fitted_alpha(np.zeros(0))

@@ -15,6 +15,7 @@ from classifiers.keep import pareto
 from classifiers.words import words
 from pipeline.dataset import Dataset
 from pipeline.errors import InputError, RecipeError
+from stages.card import calibration_of
 from stages.quality import Quality
 from stages.train_quality import load_model
 
@@ -81,17 +82,64 @@ def test_the_card_foretold_how_many_stay(good, model):
     others = columns(good.rejected())
     expected = np.concatenate([chances, others[2]]).mean()
     card = json.loads(model.side("card.json"))
-    assert card["forecast"][1]["alpha"] == 2
-    assert card["forecast"][1]["crawl"] == pytest.approx(expected, abs=1e-5)
-    assert len(scores) / 240 == pytest.approx(expected, abs=0.1)
+    row = next(row for row in card["keeps"]["rules"] if (row["rule"], row["value"]) == ("alpha", 2))
+    assert row["documents"] == pytest.approx(expected, abs=1e-5)
+    every = np.concatenate([chances, others[2]])
+    assert row["error"] == pytest.approx(np.sqrt((every * (1 - every)).sum()) / 240, abs=1e-5)
+    assert abs(len(scores) / 240 - row["documents"]) < 4 * row["error"]
+
+
+def test_the_forecast_holds_for_languages_domains_and_tokens(good, model):
+    crawl = pa.concat_tables(
+        [
+            good.read().drop_columns(["text"]),
+            good.rejected().select(good.read().drop_columns(["text"]).column_names),
+        ]
+    ).to_pandas()
+    keeps = json.loads(model.side("card.json"))["keeps"]
+    row = next(row for row in keeps["rules"] if (row["rule"], row["value"]) == ("alpha", 2))
+    for language, part in crawl.groupby("language"):
+        assert row["languages"][language][0] == pytest.approx(part.quality_keep.mean(), abs=1e-5)
+    for group in keeps["groups"]["domains"]:
+        part = crawl[crawl.domain == group["name"]]
+        assert group["documents"] == len(part)
+        assert row["domains"][group["name"]][0] == pytest.approx(part.quality_keep.mean(), abs=1e-5)
+    assert sum(group["tokens"] for group in keeps["groups"]["languages"]) > 1000
+    assert 0 < row["tokens"] < 1
+
+
+def test_the_fitted_alpha_is_the_cards(good, model):
+    alpha = json.loads(model.side("card.json"))["alpha"]["alpha"]
+    for fitted, given in zip(
+        columns(judged(Quality(alpha="fitted"), TEXTS, model)),
+        columns(judged(Quality(alpha=alpha), TEXTS, model)),
+        strict=True,
+    ):
+        assert fitted.tolist() == given.tolist()
+
+
+def test_the_probability_is_the_cards_calibration_of_the_score(good, model):
+    calibration = calibration_of(json.loads(model.side("card.json")))
+    table = good.read()
+    assert table["quality_probability"].to_pylist() == calibration(table["quality"].to_numpy()).tolist()
+    order = np.argsort(table["quality"].to_numpy())
+    assert (np.diff(table["quality_probability"].to_numpy()[order]) >= 0).all()
+
+
+def test_what_scores_from_the_threshold_on_can_be_rejected(model):
+    texts = prose.table("x", prose.CRAWL, 80, seed=6, mixed=0.5)["text"].to_pylist()
+    stage = Quality(keep="below", threshold=0.5, column="toxicity")
+    result = judged(stage, texts, model)
+    scores = columns(result, "toxicity")[0]
+    assert result["reason"].to_pylist() == [None if s < 0.5 else "toxicity:below" for s in scores]
 
 
 def test_scores_are_the_models(good, model):
     texts = good.read()["text"]
-    assert load_model(model)[0].scores(words(texts)).tolist() == good.read()["quality"].to_pylist()
+    assert load_model(model)[0].scores(texts, words(texts)).tolist() == good.read()["quality"].to_pylist()
 
 
-@pytest.mark.parametrize("rule", ["pareto", "threshold", "top_share", "all"])
+@pytest.mark.parametrize("rule", ["pareto", "threshold", "below", "top_share", "all"])
 def test_copies_share_one_fate(model, rule):
     texts = [*TEXTS, *prose.table("x", prose.GOOD, 40, seed=4)["text"].to_pylist()]
     copies = [f" «{text.upper()}»\n" for text in texts]
@@ -185,6 +233,7 @@ def test_one_model_is_needed(folder, extra):
         ({"threshold": 1.5}, "threshold = 1.5"),
         ({"top_share": 0.0}, "top_share = 0.0"),
         ({"column": ""}, "column"),
+        ({"fasttext": ("m.bin",), "label": "hq", "alpha": "fitted"}, "no fitted alpha"),
         ({"fasttext": ("m.bin",)}, "label that means good"),
         ({"fasttext": ("m.bin",), "label": "hq", "keep": "top_share"}, "use threshold"),
         ({"label": "hq"}, "belong to a fastText file"),
@@ -198,5 +247,6 @@ def test_a_field_out_of_range_is_refused(fields, message):
 def test_the_columns_are_declared(model):
     stage = Quality(column="score")
     result = judged(stage, TEXTS, model)
-    assert stage.adds() == pa.schema([(f"score{part}", pa.float64()) for part in ("", "_draw", "_keep")])
+    parts = ("", "_probability", "_draw", "_keep")
+    assert stage.adds() == pa.schema([(f"score{part}", pa.float64()) for part in parts])
     assert all(result.schema.field(field.name).type == field.type for field in stage.adds())

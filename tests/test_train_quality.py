@@ -16,7 +16,7 @@ from classifiers.words import words
 from pipeline.dataset import Dataset
 from pipeline.errors import InputError, RecipeError
 from pipeline.executors import Processes
-from stages.sample import cutoff, groups, hold_out, split_by
+from stages.sample import Counted, cutoff, groups, hold_out, quotas, split_by, tokens
 from stages.train_quality import TrainQuality, load_model
 
 
@@ -43,6 +43,7 @@ def test_the_card_counts_both_sides(trained):
     for side, documents in (("positives", good), ("crawl", crawl)):
         assert card[side]["documents"] == documents.num_rows
         assert card[side]["words"] == len(words(documents["text"]).hashes)
+        assert card[side]["tokens"] == sum(tokens(documents["text"]))
         assert 0 < card[side]["held_out"] < documents.num_rows / 4
     assert sum(card["histogram"]["positives"]) == good.num_rows
     assert sum(card["histogram"]["crawl"]) == crawl.num_rows
@@ -64,9 +65,15 @@ def test_the_card_measures_what_the_model_is_worth(trained):
     assert sum(row["documents"] for row in card["reliability"]) == sum(
         card[side]["held_out"] for side in ("positives", "crawl")
     )
-    kept = [row["crawl"] for row in card["forecast"]]
-    assert kept == sorted(kept, reverse=True)
-    assert all(row["positives"] > row["crawl"] for row in card["forecast"])
+    for rule in ("alpha", "threshold"):
+        rows = [row for row in card["keeps"]["rules"] if row["rule"] == rule]
+        kept = [row["documents"] for row in rows]
+        assert kept == sorted(kept, reverse=True) and len(kept) >= 7
+        assert all(row["positives"] >= row["documents"] for row in rows)
+        assert rows[3]["positives"] > rows[3]["documents"]
+    assert card["alpha"]["alpha"] in [row["value"] for row in card["keeps"]["rules"]]
+    assert card["alpha"]["documents"] == card["positives"]["held_out"]
+    assert card["calibrated_error"] < 0.3
     good, bad = ({row["word"] for row in card["words"][side]} for side in ("positives", "crawl"))
     for language in ("en", "ru", "zh"):
         assert len(good & set(prose.GOOD[language].split())) >= 6 and not good & set(
@@ -79,6 +86,8 @@ def test_the_card_measures_what_the_model_is_worth(trained):
 
 def test_the_card_can_be_read(trained):
     text = (trained / "classifier/card.md").read_text()
+    for title in ("What would be kept", "Words that alone tell", "that rank best", "that score about 0.5"):
+        assert title in text
     assert "step 'classifier'" in text and "| positives | wiki | 240 |" in text
     assert "each scored by a model that did not learn from it" in text
 
@@ -87,18 +96,18 @@ def test_the_model_can_be_loaded_and_tells_both_kinds_apart(trained):
     model, card = load_model(Dataset(f"{trained}/classifier"))
     assert model.weights.shape == (2, 1 << 18)
     fresh = [prose.table("new", kind, 80, seed=9, mixed=0)["text"] for kind in (prose.GOOD, prose.CRAWL)]
-    good, bad = (model.scores(words(texts)) for texts in fresh)
+    good, bad = (model.scores(texts, words(texts)) for texts in fresh)
     assert (good[:, None] > bad).mean() > 0.95
     everything = Dataset(f"{trained}/crawl").read()["text"]
-    scores = np.sort(model.scores(words(everything)))[::-1]
+    scores = np.sort(model.scores(everything, words(everything)))[::-1]
     assert card["top_shares"][99] == scores[len(scores) // 10 - 1]
 
 
 def test_one_model_for_all_folds_rates_what_it_learnt_from_lower(folder):
     whole = card_of(run(folder, SIDES + CLASSIFIER + "folds = 1", "whole"))
     parts = card_of(run(folder, SIDES + CLASSIFIER, "parts"))
-    alpha = 3
-    assert whole["forecast"][alpha]["crawl"] < parts["forecast"][alpha]["crawl"]
+    share = [each["keeps"]["rules"][0]["documents"] for each in (whole, parts)]
+    assert share[0] < share[1]
     assert "scored by the model that learnt from them" in (folder / "whole/classifier/card.md").read_text()
 
 
@@ -190,7 +199,12 @@ def test_too_few_documents_for_the_folds_is_an_error_that_says_so(folder):
 @pytest.mark.parametrize(
     ("field", "message"),
     [
-        ("sample = 0", "sample = 0 must be at least 1"),
+        ("sample = 0", "sample = 0 must lie between 1 and"),
+        ("ngrams = 9", "ngrams = 9 must lie between 1 and 5"),
+        ("rate = 0.0", "rate = 0.0 must be above 0"),
+        ('ignored = ["two words"]', "ignored: 'two words' is 2 words to the splitter"),
+        ('ignored = ["?"]', r"ignored: '\?' is 0 words"),
+        ('learner = "forest"', "learner"),
         ("held_out = 1.0", "held_out = 1.0 must lie between 0 and 1"),
         ("bucket_bits = 40", "bucket_bits = 40 must lie between 8 and 24"),
         ("folds = 0", "folds = 0 must lie between 1 and 100"),
@@ -239,7 +253,106 @@ def test_the_group_is_the_domain_or_else_the_file():
 
 def test_the_summary_has_the_cards_headlines(tiny):
     tables = TrainQuality().summary(Dataset(f"{tiny}/classifier"))
-    measures, forecast = tables.values()
+    measures, keeps = tables.values()
     assert 0.5 < measures[0]["auc"] <= 1 and measures[0]["positives_documents"] > 100
-    kept = [row["crawl"] for row in forecast]
+    kept = [row["documents"] for row in keeps if row["rule"] == "alpha"]
     assert kept == sorted(kept, reverse=True)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        'learner = "fasttext"\nepochs = 20',
+        "ngrams = 2\nbucket_bits = 20",
+        'calibration = "isotonic"\nnumbers = true',
+        'balance = "sources"',
+        'balance = "none"',
+        "memory = 0",
+    ],
+)
+def test_whatever_learns_tells_both_kinds_apart(folder, fields):
+    out = run(folder, SIDES + CLASSIFIER + fields)
+    card = card_of(out)
+    assert card["auc"] > 0.75
+    model, _ = load_model(Dataset(f"{out}/classifier"))
+    fresh = [prose.table("new", kind, 40, seed=9, mixed=0)["text"] for kind in (prose.GOOD, prose.CRAWL)]
+    good, bad = (model.scores(texts, words(texts)) for texts in fresh)
+    assert (good[:, None] > bad).mean() > 0.9
+    heavy = {row["word"] for row in card["words"]["positives"]}
+    assert len(heavy & set(prose.GOOD["en"].split())) >= 4
+
+
+def test_how_much_memory_there_is_does_not_matter(folder):
+    much = toy.contents(run(folder, SIDES + CLASSIFIER, "much"))
+    none = toy.contents(run(folder, SIDES + CLASSIFIER + "memory = 0", "none"))
+    changed = {name for name in much if much[name] != none[name]}
+    assert changed == {"recipe.toml", "classifier/identity.json", "classifier/manifest.json"}
+
+
+def test_counts_that_do_not_fit_are_read_again(folder):
+    out = run(folder, SIDES + CLASSIFIER)
+    paths = sorted(map(str, (out / "classifier/counts").glob("*.parquet")))
+    whole = [part.buckets.tolist() for part in Counted(paths, 1 << 30)]
+    for memory in (0, 1, 2000, 1 << 30):
+        counted = Counted(paths, memory)
+        assert all([part.buckets.tolist() for part in counted] == whole for _ in range(3))
+        assert bool(counted._kept) == (memory > 0)
+        assert (len(counted._kept) == len(whole)) == (memory == 1 << 30)
+
+
+def test_the_pages_of_a_card_are_in_order_and_of_their_side(trained):
+    pages = card_of(trained)["pages"]
+    best, middle, worst = ([page["score"] for page in pages[name]] for name in ("best", "middle", "worst"))
+    assert best == sorted(best, reverse=True) and worst == sorted(worst) and len(best) == len(worst) == 50
+    assert middle == sorted(middle, reverse=True) and max(abs(s - 0.5) for s in middle) < 0.5
+    assert all(page["source"] == "cc" for name in ("best", "middle", "worst") for page in pages[name])
+    assert all(page["source"] in ("wiki", "books") for page in pages["positives"])
+    texts = dict(
+        zip(*(Dataset(f"{trained}/crawl").read()[name].to_pylist() for name in ("id", "text")), strict=True)
+    )
+    assert all(texts[page["id"]].startswith(page["text"][:40]) for page in pages["best"])
+
+
+def test_a_word_that_gives_a_source_away_is_shown_and_can_be_left_out(folder):
+    wiki = pa.parquet.read_table(folder / "in/wiki.parquet")
+    marked = pc.binary_join_element_wise("Wikipedia 2019", wiki["text"].cast(pa.string()), " ")
+    pa.parquet.write_table(
+        wiki.set_column(wiki.schema.get_field_index("text"), "text", marked.cast(pa.large_string())),
+        folder / "in/wiki.parquet",
+    )
+    card = card_of(run(folder, SIDES + CLASSIFIER, "leaking"))
+    assert card["revealing"]["wiki"][0] == {"word": "wikipedia", "source": 1.0, "crawl": 0.0}
+    assert card["words"]["positives"][0]["word"] == "wikipedia"
+    shown = {row["word"] for side in card["words"].values() for row in side}
+    assert "2019" not in shown
+    mended = card_of(run(folder, SIDES + CLASSIFIER + 'ignored = ["Wikipedia"]', "mended"))
+    assert "wikipedia" not in json.dumps(mended["words"]) + json.dumps(mended["revealing"])
+    with_numbers = card_of(run(folder, SIDES + CLASSIFIER + "numbers = true", "numbers"))
+    assert "2019" in {row["word"] for row in with_numbers["words"]["positives"]}
+
+
+def test_pairs_of_words_are_spelled(folder):
+    wiki = pa.parquet.read_table(folder / "in/wiki.parquet")
+    marked = pc.binary_join_element_wise(wiki["text"].cast(pa.string()), "Zebra crossing 一二", " ")
+    pa.parquet.write_table(
+        wiki.set_column(wiki.schema.get_field_index("text"), "text", marked.cast(pa.large_string())),
+        folder / "in/wiki.parquet",
+    )
+    told = card_of(run(folder, SIDES + CLASSIFIER + "ngrams = 2\nbucket_bits = 20"))["revealing"]["wiki"]
+    assert {"zebra", "crossing", "zebra crossing", "crossing 一", "一 二"} <= {row["word"] for row in told}
+
+
+def test_sources_of_one_side_can_weigh_the_same(folder):
+    card = card_of(run(folder, SIDES + CLASSIFIER + 'balance = "sources"\nsample = 30'))
+    rows = {row["source"]: row["documents"] for row in card["sources"]}
+    assert rows == {"wiki": 15, "books": 15, "cc": 30}
+
+
+@given(st.integers(0, 200), st.lists(st.integers(0, 100), min_size=1, max_size=6))
+def test_quotas_are_even_and_take_all_there_is(size, rows):
+    found = quotas(size, rows)
+    assert sum(found) <= min(size, sum(rows)) and sum(found) > min(size, sum(rows)) - len(rows)
+    assert all(mine <= there for mine, there in zip(found, rows, strict=True))
+    short = [mine for mine, there in zip(found, rows, strict=True) if mine < there]
+    assert not short or max(short) - min(short) <= 1
+    assert max(found) <= max(short, default=size) + 1 or not short

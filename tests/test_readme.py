@@ -42,10 +42,15 @@ def test_every_stage_and_every_file_has_a_line():
         assert list(ROOT.glob(f"*/{name}")), name
 
 
-def test_the_recipe_is_a_recipe():
-    (text,) = blocks("toml")
-    recipe = parse(text.encode(), "readme", "/nowhere", STAGES)
+def test_recipes_are_recipes():
+    """The first is whole; the others add steps to it."""
+    whole, *parts = blocks("toml")
+    recipe = parse(whole.encode(), "readme", "/nowhere", STAGES)
     assert list(recipe.steps)[-1] == "mixture"
+    steps, network = whole.split("[network]")
+    for part in parts:
+        grown = parse(f"{steps}{part}[network]{network}".encode(), "readme", "/nowhere", STAGES)
+        assert len(grown.steps) > len(recipe.steps)
 
 
 def test_the_code_runs(tiny, tmp_path):

@@ -127,6 +127,7 @@ class Heuristics(MapStage):
     """
 
     version: ClassVar[int] = 2
+    replaces: ClassVar[frozenset[str]] = frozenset((*_COUNTS, *_SHARES, FAILED))  # by those of a cleaner text
 
     rules: tuple[str, ...] = PRESETS
     min_words: int = 50

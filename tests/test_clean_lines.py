@@ -1,6 +1,7 @@
 """Clean lines: each rule, every script, and a plain-Python twin."""
 
 import re
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -8,9 +9,16 @@ from harbour import PROSE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from classifiers.words import words
+from pipeline.dataset import Dataset
+from pipeline.executors import Inline
+from pipeline.recipe import parse
+from pipeline.runner import Run
+from stages import STAGES
 from stages.clean_lines import CleanLines
 from stages.lines import CLOSERS, QUOTES, STOPS
 
+CONFIGS = Path(__file__).parent.parent / "configs"
 C4 = CleanLines()
 FINEWEB = CleanLines(punctuated=False, line_words=3, min_sentences=5)
 LINES = st.lists(
@@ -163,3 +171,16 @@ def test_any_text_and_twice_is_once(text, punctuated):
     stage = CleanLines(citations=False, punctuated=punctuated)
     once = cleaned(text, stage)["text"]
     assert cleaned(once, stage)["text"] == once
+
+
+def test_fineweb_s_recipe(tmp_path):
+    steps = (CONFIGS / "fineweb.toml").read_text().replace("crawl/*.warc.gz", "tiny/crawl/*.warc.gz")
+    recipe = parse(steps.encode(), "fineweb", str(CONFIGS), STAGES)
+    Run(recipe, str(tmp_path), Inline(), say=lambda line: None).run()
+    gopher, good, tokens = (Dataset(str(tmp_path / step)) for step in ("gopher", "good", "tokens"))
+    assert 0 < sum(tokens.rows.values()) < sum(gopher.rows.values())
+    reasons = {reason.split("_")[0] for reason in good.rejected()["reason"].to_pylist()}
+    assert reasons <= {"heuristics:c4", "heuristics:fineweb"}
+    texts = good.read(["text", "words"])
+    again = words(texts["text"])  # what is measured is the text as it is after clean_lines
+    assert (texts["words"].to_numpy() == again.offsets[1:] - again.offsets[:-1]).all()

@@ -3,10 +3,10 @@
 python -m benchmarks.agreement [--documents 1000] [--data ../shared/data]
 
 Reads Wikipedia, Standard Ebooks and the main texts of crawled pages. datatrove runs in an environment of its
-own (benchmarks/peers.py). Of each measure: in how many documents the values are the same, and how many each of
-us rejects by the same bound; then the causes of differences (benchmarks/differences.py), changed to our way
-one after another, and in how many documents each moves the value. What is left at the end must be nothing, or
-the command fails. Takes a few minutes.
+own (benchmarks/peers.py). Of each measure: in how many documents the values are the same, and how many each
+of us rejects by the same bound; then the causes of differences (benchmarks/differences.py), changed to our
+way one after another, and in how many documents each moves the value. What is left at the end must be
+nothing, or the command fails. Takes a few minutes.
 """
 
 import sys

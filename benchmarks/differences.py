@@ -135,7 +135,9 @@ def documents(texts: Sequence[str], answers: Sequence[Mapping[str, Any]]) -> lis
     read = []
     for d, (text, answer) in enumerate(zip(texts, answers, strict=True)):
         own = slice(int(found.offsets[d]), int(found.offsets[d + 1]))
-        spans = list(zip(shape.begins[own].tolist(), shape.ends[own].tolist(), strict=True))
+        leads = (np.frombuffer(text.encode(), np.uint8) & 0xC0) != 0x80  # first bytes of characters
+        before = np.concatenate([[0], np.cumsum(leads)])  # characters before a byte
+        spans = list(zip(before[found.starts[own]].tolist(), before[found.ends[own]].tolist(), strict=True))
         written = [kinds[int(weight)] for weight in shape.weights[own]]
         units = [text[start:end] for start, end in spans]
         said = answer["tokens"], answer["counted"], answer["sentences"]

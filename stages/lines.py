@@ -7,17 +7,24 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from classifiers.kernel import kernel
-from classifiers.words import Words, decode, finalize, locate
+from classifiers.words import Words, decode, finalize, locate, words
 from stages.shape import IDEOGRAPH, letters_of, script_of
 
-_STOPS = ".!?…‼⁇⁈⁉؟۔।॥։።፧།༎။។᙮。！？．｡﹒﹗﹖⸮"
-_QUOTES = "\"'”’“»«›」』】"
-_CLOSERS = _QUOTES + ")]）］〉》"  # may stand between the end of a sentence and the space after it
-_BULLETS = "•‣◦▪▫●○■□▸▹►▻⁃∙・·-*"
+STOPS = (  # marks that end sentences: Unicode's Sentence_Terminal below U+10000, Tibetan's, and '…'
+    ".!?…‼⁇⁈⁉‽؟؝؞۔।॥։።፧፨།༎။၊។៕៖៙៚᙮。！？．｡﹒﹗﹖⸮⸼܀܁܂߹࠷࠹࠽࠾᜵᜶᠃᠉᥄᥅᪨᪩᪪᪫᭚᭛᭞᭟᰻᰼᱾᱿꓿꘎꘏꛳꛷꡶꡷꣎꣏꤯꧈꧉꩝꩞꩟꫰꫱꯫"
+)
+QUOTES = "\"'”’“»«›」』】"
+CLOSERS = QUOTES + ")]）］〉》"  # may stand between the end of a sentence and the space after it
+BULLETS = "•‣◦▪▫●○■□▸▹►▻⁃∙・·-*"
 _STOP, _QUOTE, _CLOSER, _BULLET = 1, 2, 4, 8
 _MARKS = np.zeros(0x10000, np.uint8)
-for _signs, _flag in ((_STOPS, _STOP), (_QUOTES, _QUOTE), (_CLOSERS, _CLOSER), (_BULLETS, _BULLET)):
+for _signs, _flag in ((STOPS, _STOP), (QUOTES, _QUOTE), (CLOSERS, _CLOSER), (BULLETS, _BULLET)):
     _MARKS[[ord(sign) for sign in _signs]] |= np.uint8(_flag)
+
+DROPPED = (  # C4 drops lines with these
+    *("javascript", "terms of use", "privacy policy", "cookie policy"),
+    *("uses cookies", "use of cookies", "use cookies"),
+)
 
 _BASE = np.uint64(0x9FB21C651E98DF25)  # of the polynomial in the bytes of a line
 
@@ -51,7 +58,7 @@ class LineCounts(NamedTuple):
 class Phrases(NamedTuple):
     """Word sequences to look for, as hashes."""
 
-    words: NDArray[np.uint64]  # row: a phrase of up to three words
+    words: NDArray[np.uint64]  # row: a phrase, as many words as the longest has
     lengths: NDArray[np.int64]  # words in it
     first: np.uint64  # bit h % 64 for the hash h of each first word
     voids: NDArray[np.bool_]  # whether C4 drops the line; else it counts against the document
@@ -79,6 +86,17 @@ def lines(texts: pa.Array) -> Lines:
     )
     _lines(data, begins, ends, found)
     return found
+
+
+def phrases_of(*phrases: str) -> Phrases:
+    """Phrases that void a line, in any case and whatever stands between their words."""
+    found = words(pa.array(phrases, pa.string()))
+    lengths = np.diff(found.offsets)
+    hashes = np.zeros((len(lengths), int(lengths.max(initial=1))), np.uint64)
+    for row, length in enumerate(lengths):
+        hashes[row, :length] = found.hashes[found.offsets[row] : found.offsets[row + 1]]
+    first = np.bitwise_or.reduce(np.uint64(1) << (hashes[:, 0] & np.uint64(63)), initial=np.uint64(0))
+    return Phrases(hashes, lengths, first, np.ones(len(lengths), np.bool_))
 
 
 def count_in_lines(
@@ -177,7 +195,7 @@ def _mark(code: int) -> np.uint8:
 
 
 @kernel
-def _trails_off(data: NDArray[np.uint8], first: int, stop: int) -> bool:
+def trails_off(data: NDArray[np.uint8], first: int, stop: int) -> bool:
     """Whether a line ends with an ellipsis."""
     if stop - first < 3:
         return False
@@ -186,7 +204,7 @@ def _trails_off(data: NDArray[np.uint8], first: int, stop: int) -> bool:
 
 
 @kernel
-def _is_punctuated(data: NDArray[np.uint8], first: int, stop: int) -> bool:
+def is_punctuated(data: NDArray[np.uint8], first: int, stop: int) -> bool:
     """Whether a line ends in a terminal mark, be it within brackets, or in a quotation mark."""
     end = stop
     code, _ = decode(data, _last(data, first, end), end)
@@ -197,14 +215,24 @@ def _is_punctuated(data: NDArray[np.uint8], first: int, stop: int) -> bool:
 
 
 @kernel
+def ends_well(data: NDArray[np.uint8], first: int, stop: int) -> bool:
+    """Whether C4 retains a line for its end: punctuated, no ellipsis; any in a script that ends its sentences
+    with blanks."""
+    if trails_off(data, first, stop):
+        return False
+    code, _ = decode(data, _last(data, first, stop), stop)
+    return is_punctuated(data, first, stop) or script_of(code) > IDEOGRAPH
+
+
+@kernel
 def _count_lines(
     data: NDArray[np.uint8], begins: NDArray[np.int64], rows: Lines, limits: Limits, counts: LineCounts
 ) -> None:
     for document in range(len(begins)):
         for row in range(rows.offsets[document], rows.offsets[document + 1]):
             first, stop = begins[document] + rows.starts[row], begins[document] + rows.ends[row]
-            counts.trailing[document] += _trails_off(data, first, stop)
-            counts.punctuated[document] += _is_punctuated(data, first, stop)
+            counts.trailing[document] += trails_off(data, first, stop)
+            counts.punctuated[document] += is_punctuated(data, first, stop)
             code, width = decode(data, first, stop)
             if _mark(code) & _BULLET:
                 # '-' and '*' are bullets before a blank alone
@@ -218,7 +246,7 @@ def _count_lines(
 
 
 @kernel
-def _sentences(data: NDArray[np.uint8], first: int, stop: int) -> int:
+def count_sentences(data: NDArray[np.uint8], first: int, stop: int) -> int:
     """Sentences in a line that has words.
 
     A sentence ends with a terminal mark and its closing brackets and quotation marks before a blank, or with
@@ -244,7 +272,7 @@ def _sentences(data: NDArray[np.uint8], first: int, stop: int) -> int:
 
 
 @kernel
-def _starts_phrase(hashes: NDArray[np.uint64], word: int, stop: int, phrases: Phrases) -> int:
+def find_phrase(hashes: NDArray[np.uint64], word: int, stop: int, phrases: Phrases) -> int:
     """The phrase that begins at a word, or -1."""
     if not (phrases.first >> (hashes[word] & np.uint64(63))) & np.uint64(1):
         return -1
@@ -279,19 +307,11 @@ def _count_sentences(
                 weight += weights[stop]
                 stop += 1
             for word in range(unit, stop):
-                phrase = _starts_phrase(found.hashes, word, stop, phrases)
+                phrase = find_phrase(found.hashes, word, stop, phrases)
                 if phrase >= 0:
                     clean = clean and not phrases.voids[phrase]
                     counts.placeholders[document] += not phrases.voids[phrase]
             unit = stop
             start, end = begin + rows.starts[row], begin + rows.ends[row]
-            good = clean and weight >= 16 * least and not _trails_off(data, start, end)
-            if good and (_is_punctuated(data, start, end) or _is_southern(data, start, end)):
-                counts.sentences[document] += _sentences(data, start, end)
-
-
-@kernel
-def _is_southern(data: NDArray[np.uint8], first: int, stop: int) -> bool:
-    """Whether a line ends in a script that ends its sentences with blanks."""
-    code, _ = decode(data, _last(data, first, stop), stop)
-    return script_of(code) > IDEOGRAPH
+            if clean and weight >= 16 * least and ends_well(data, start, end):
+                counts.sentences[document] += count_sentences(data, start, end)

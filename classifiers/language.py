@@ -10,31 +10,33 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from classifiers import writing
 from classifiers.curve import Floats
 from classifiers.kernel import lean
 from classifiers.lid import DIMENSIONS, Lid, Sums, add_word, model
-from classifiers.scripts import SCRIPTS, UPPER, count_letters, script_table
+from classifiers.scripts import COLUMN_BITS, LONG, SCRIPTS, UPPER, WIRED, count_letters, script_table
 from classifiers.windows import Windows, cut
 from classifiers.words import character_table, decode, locate
 from classifiers.writing import Choices, Systems
 
 LANGUAGES = writing.LANGUAGES
-UNDETERMINED = "und"  # the code of ISO 639-2 for a text without letters, or in a script of unknown languages
+UNDETERMINED = writing.UNDETERMINED
 DECIMALS = 4  # of a score
 
 CAPITALS = 0.5  # share of capitals among letters from which a text is read in lower case
-ENOUGH = 24  # letters of an alphabet that a window must have to be in another language than the text
-SURE = 0.6  # least probability of the other language in such a window
+ENOUGH = 48  # twice the letters of an alphabet that a window must have to be in another language than the text
+SURE = 0.5  # least probability of the other language in such a window
 UNLIKE = 0.1  # most probability of the text's language there
 MIXED = 0.25  # share of letters in such windows, all in one language, from which a text is mixed
+MOSTLY = 0.5  # share from which it is this language that the text is in
 
 _NOT_READ = -1
 _WHITE = np.uint8(0x20)
 _BEGIN, _END = np.uint8(0x3C), np.uint8(0x3E)  # how lid.176 marks a word
-_COLUMN, _CODE_POINT = np.uint8(0x7F), np.uint32(0xFFFFFF)
+_CODE_POINT = np.uint32(0xFFFFFF)
 
 
 class Languages(NamedTuple):
@@ -48,20 +50,13 @@ class Languages(NamedTuple):
     mixed: NDArray[np.bool_]  # a quarter or more of the letters is in one other language
 
 
-class _Best(NamedTuple):
-    """The likeliest of some languages, and the others."""
-
-    language: NDArray[np.int64]
-    score: Floats
-    all: Floats  # [texts, languages]
-
-
 class _Tables(NamedTuple):
     """What tells words of a writing system from others, and small letters from capitals."""
 
     scripts: NDArray[np.uint8]
     characters: NDArray[np.uint32]
     members: NDArray[np.bool_]
+    wired: NDArray[np.bool_]
     word: NDArray[np.uint8]  # room for the one that is read
 
 
@@ -72,6 +67,11 @@ def detect(texts: pa.Array | pa.ChunkedArray) -> Languages:
     columns = zip(*(_detect(*locate(chunk)) for chunk in chunks), strict=True)
     joined = [np.concatenate([np.asarray(part) for part in column])[: len(texts)] for column in columns]
     return Languages(*(values.tolist() if values.dtype == object else values for values in joined))
+
+
+def one_line(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Texts as fastText takes them: spaces for the characters and the mark at which it stops reading."""
+    return pc.replace_substring_regex(texts, r"[\n\r\x00]|</s>", " ")
 
 
 def _detect(data: NDArray[np.uint8], begins: NDArray[np.int64], ends: NDArray[np.int64]) -> tuple[Any, ...]:
@@ -85,26 +85,29 @@ def _detect(data: NDArray[np.uint8], begins: NDArray[np.int64], ends: NDArray[np
 
     sums = _read(data, windows, parts, shouted[text], able)
     same = (able.allowed[parts] & able.allowed[whole[text]]).any(axis=1)
-    best = _best(np.add.reduceat(sums * same[:, None], firsts), whole, able)
+    found = _probabilities(np.add.reduceat(sums * same[:, None], firsts), whole, able)
     letters = weights.sum(axis=1)
     lettered = np.add.reduceat(letters, firsts)
-    others = _others(_best(sums, parts, able), best.language[text], letters, text, lettered)
+    found[lettered == 0] = 0
+    likeliest, score = _best(found)
+    likeliest[score == 0] = able.codes.index(UNDETERMINED)
+    others = _others(_probabilities(sums, parts, able), likeliest[text], letters, text, lettered)
+    other, share = _best(others)
 
-    rows = np.arange(len(begins))
-    best.all[rows, best.language] = 0
-    second = np.maximum(best.all, others).argmax(axis=1)
-    second_score = np.maximum(best.all, others)[rows, second]
-    codes = np.array([*able.codes, UNDETERMINED], object)
-    known = (best.score > 0) & (lettered > 0)
-    first = np.where(known, best.language, -1)
-    names = writing.script_names(whole, total, codes[first] == "ja")
+    found = np.maximum(found, others)
+    rows, first = np.arange(len(begins)), np.where(share > MOSTLY, other, likeliest)
+    score = found[rows, first]
+    found[rows, first] = 0
+    second, second_score = _best(found)
+    codes = np.array(able.codes, object)
+    names = writing.script_names(whole, total, codes[first])
     return (
         codes[first],
-        _rounded(np.where(known, best.score, 0)),
-        np.where(known & (second_score > 0), codes[second], None),
-        _rounded(np.where(known, second_score, 0)),
+        _rounded(score),
+        np.where(second_score > 0, codes[second], None),
+        _rounded(second_score),
         np.where(lettered > 0, names, None),
-        others.max(axis=1) >= MIXED,
+        share >= MIXED,
     )
 
 
@@ -117,28 +120,34 @@ def _choices() -> Choices:
     return writing.choices(model().labels)
 
 
-def _best(sums: Sums, systems: Systems, able: Choices) -> _Best:
-    """The likeliest language of what was read of texts in these systems."""
+def _probabilities(sums: Sums, systems: Systems, able: Choices) -> Floats:
+    """Row: what was read of a text in this system. Column: the probability of each language."""
     found = able.allowed[systems].astype(np.float64)
-    several = np.flatnonzero(found.sum(axis=1) > 1)
+    several = np.flatnonzero(able.allowed.sum(axis=1)[systems] > 1)
     labels = len(model().labels)
     found[several, :labels] = model().probabilities(sums[several], able.allowed[systems[several], :labels])
-    language = found.argmax(axis=1)
-    return _Best(language, found[np.arange(len(found)), language], found)
+    return found
+
+
+def _best(found: Floats) -> tuple[NDArray[np.int64], Floats]:
+    """The column of the greatest value of each row, and the value."""
+    column = found.argmax(axis=1)
+    return column, found[np.arange(len(found)), column]
 
 
 def _others(
-    parts: _Best,
+    parts: Floats,
     expected: NDArray[np.int64],
     letters: NDArray[np.int64],
     text: NDArray[np.int64],
     lettered: NDArray[np.int64],
 ) -> Floats:
     """Row: text. Column: language. The share of letters in windows that surely are in it and not as expected."""
-    own = parts.all[np.arange(len(expected)), expected]
-    other = (letters >= ENOUGH) & (parts.score >= SURE) & (own <= UNLIKE)
-    shares = np.zeros((len(lettered), parts.all.shape[1]))
-    np.add.at(shares, (text[other], parts.language[other]), letters[other])
+    language, score = _best(parts)
+    own = parts[np.arange(len(expected)), expected]
+    other = (letters >= ENOUGH) & (score >= SURE) & (own <= UNLIKE)
+    shares = np.zeros((len(lettered), parts.shape[1]))
+    np.add.at(shares, (text[other], language[other]), letters[other])
     return shares / np.maximum(lettered, 1)[:, None]
 
 
@@ -150,7 +159,7 @@ def _read(
     systems = np.where(able.allowed.sum(axis=1)[parts] > 1, parts, _NOT_READ)
     longest = int((windows.ends - windows.begins).max())
     word = np.full(2 * longest + 2, _BEGIN, np.uint8)  # small letters of one may take a byte more
-    tables = _Tables(script_table(), character_table(), able.members, word)
+    tables = _Tables(script_table(), character_table(), able.members, WIRED, word)
     _read_windows(data, windows, (systems, shouted), tables, model().lid, sums)
     return sums
 
@@ -170,8 +179,8 @@ def _read_windows(
             continue
         at, end = windows.begins[window], windows.ends[window]
         while at < end:
-            at, size, lettered = _next_word(data, (at, end), systems[window], shouted[window], tables)
-            if lettered:
+            at, size, counts = _next_word(data, (at, end), systems[window], shouted[window], tables)
+            if counts:
                 tables.word[size] = _END
                 add_word(tables.word, size + 1, lid, sums, window)
 
@@ -184,17 +193,21 @@ def _next_word(
     shouted: bool,
     tables: _Tables,
 ) -> tuple[int, int, bool]:
-    """Copy what is before the next blank: (where to go on, size of the word, has it letters)."""
+    """Copy what is before the next blank: (where to go on, its end, is it one of the system)."""
     at, end = span
-    size, lettered = 1, False
+    size, lettered, ascii_, marked = 1, False, True, False
     while at < end:
         byte = data[at]
         if byte <= _WHITE:
-            return at + 1, size, lettered
+            at += 1
+            break
         code, width = int(np.int64(byte)), 1
-        if byte >= 0x80:
+        if byte < 0x80:
+            marked |= tables.wired[byte]
+        else:
             code, width = decode(data, at, end)
-        lettered |= tables.members[system, tables.scripts[code] & _COLUMN]
+            ascii_ = False
+        lettered |= tables.members[system, tables.scripts[code] & COLUMN_BITS]
         if shouted:
             size = _encode(int(np.int64(tables.characters[code] & _CODE_POINT)), tables.word, size)
         else:
@@ -202,7 +215,7 @@ def _next_word(
                 tables.word[size + k] = data[at + k]
             size += width
         at += width
-    return at, size, lettered
+    return at, size, lettered and not (ascii_ and marked and size > LONG)
 
 
 @lean

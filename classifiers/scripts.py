@@ -25,7 +25,7 @@ class Script(NamedTuple):
     code: str  # of ISO 15924
     name: str  # Unicode's
     languages: str  # codes of language; none where several unknown ones share it
-    weight: int = 1  # letters of an alphabet that one of its letters is worth: about that much it tells
+    weight: int = 2  # of one of its letters, where that of an alphabet is 2: about that much it tells
 
 
 _LATIN = """
@@ -37,54 +37,56 @@ war yo
 _CYRILLIC = """
 av az ba be bg bs bxr ce cv kk krc kv ky lez mhr mk mn mrj myv os ru rue sah sr tg tk tt tyv uk uz xal
 """
+# Vowels are left out, or are marks, which are not counted, or a letter is a syllable, or a word.
 SCRIPTS = (
     Script("Zzzz", "", ""),  # letters of all other scripts
     Script("Latn", "Latin", _LATIN),
     Script("Cyrl", "Cyrillic", _CYRILLIC),
     Script("Grek", "Greek", "el"),
-    Script("Arab", "Arabic", "ar arz azb ckb fa lrc mzn pnb ps sd ug ur"),
-    Script("Hebr", "Hebrew", "he yi"),
-    Script("Deva", "Devanagari", "bh dty gom hi mai mr ne new sa"),
-    Script("Beng", "Bengali", "as bn bpy"),
-    Script("Guru", "Gurmukhi", "pa"),
-    Script("Gujr", "Gujarati", "gu"),
-    Script("Orya", "Oriya", "or"),
-    Script("Taml", "Tamil", "ta"),
-    Script("Telu", "Telugu", "te"),
-    Script("Knda", "Kannada", "kn"),
-    Script("Mlym", "Malayalam", "ml"),
-    Script("Sinh", "Sinhala", "si"),
-    Script("Thai", "Thai", "th"),
-    Script("Laoo", "Lao", "lo"),
-    Script("Tibt", "Tibetan", "bo"),
-    Script("Mymr", "Myanmar", "my"),
-    Script("Khmr", "Khmer", "km"),
+    Script("Arab", "Arabic", "ar arz azb ckb fa lrc mzn pnb ps sd ug ur", 3),
+    Script("Hebr", "Hebrew", "he yi", 3),
+    Script("Deva", "Devanagari", "bh dty gom hi mai mr ne new sa", 4),
+    Script("Beng", "Bengali", "as bn bpy", 4),
+    Script("Guru", "Gurmukhi", "pa", 4),
+    Script("Gujr", "Gujarati", "gu", 4),
+    Script("Orya", "Oriya", "or", 4),
+    Script("Taml", "Tamil", "ta", 4),
+    Script("Telu", "Telugu", "te", 4),
+    Script("Knda", "Kannada", "kn", 4),
+    Script("Mlym", "Malayalam", "ml", 4),
+    Script("Sinh", "Sinhala", "si", 4),
+    Script("Thai", "Thai", "th", 4),
+    Script("Laoo", "Lao", "lo", 4),
+    Script("Tibt", "Tibetan", "bo", 4),
+    Script("Mymr", "Myanmar", "my", 4),
+    Script("Khmr", "Khmer", "km", 4),
     Script("Geor", "Georgian", "ka xmf"),
     Script("Armn", "Armenian", "hy"),
-    Script("Thaa", "Thaana", "dv"),
+    Script("Thaa", "Thaana", "dv", 4),
     Script("Mong", "Mongolian", "mn"),
     Script("Adlm", "Adlam", "ff"),
     Script("Nkoo", "Nko", "nqo"),
     Script("Olck", "Ol_Chiki", "sat"),
-    Script("Mtei", "Meetei_Mayek", "mni"),
-    Script("Java", "Javanese", "jv"),
-    Script("Sund", "Sundanese", "su"),
-    Script("Bugi", "Buginese", "bug"),
+    Script("Mtei", "Meetei_Mayek", "mni", 4),
+    Script("Java", "Javanese", "jv", 4),
+    Script("Sund", "Sundanese", "su", 4),
+    Script("Bugi", "Buginese", "bug", 4),
     Script("Lisu", "Lisu", "lis"),
-    Script("Syrc", "Syriac", ""),
+    Script("Syrc", "Syriac", "", 3),
     Script("Tfng", "Tifinagh", ""),
-    Script("Cher", "Cherokee", "chr", 2),
-    Script("Vaii", "Vai", "vai", 2),
-    Script("Cans", "Canadian_Aboriginal", "", 2),
-    Script("Yiii", "Yi", "ii", 2),
-    Script("Ethi", "Ethiopic", "am", 2),
+    Script("Cher", "Cherokee", "chr", 4),
+    Script("Vaii", "Vai", "vai", 4),
+    Script("Cans", "Canadian_Aboriginal", "", 4),
+    Script("Yiii", "Yi", "ii", 4),
+    Script("Ethi", "Ethiopic", "am", 4),
     Script("Bopo", "Bopomofo", "zh"),
-    Script("Hang", "Hangul", "ko", 2),
-    Script("Hira", "Hiragana", "ja", 2),
-    Script("Kana", "Katakana", "ja", 2),
-    Script("Hani", "Han", "zh yue wuu", 3),
+    Script("Hang", "Hangul", "ko", 4),
+    Script("Hira", "Hiragana", "ja", 4),
+    Script("Kana", "Katakana", "ja", 4),
+    Script("Hani", "Han", "zh yue wuu", 6),
 )
 COLUMN = {script.code: column for column, script in enumerate(SCRIPTS)}
+_LATIN_COLUMN = COLUMN["Latn"]
 
 # More columns of a count, for letters that are counted apart from the rest of their script.
 SIMPLIFIED = len(SCRIPTS)  # Han: in GB 2312, not in Big5
@@ -92,10 +94,16 @@ TRADITIONAL = SIMPLIFIED + 1  # Han: in Big5, not in GB 2312
 JAPANESE = SIMPLIFIED + 2  # Han: in JIS X 0208, in neither
 TIGRINYA = SIMPLIFIED + 3  # Ethiopic: frequent in Tigrinya, all but unknown in Amharic
 UPPER = SIMPLIFIED + 4  # capitals, of any script; they are in their script's column too
-NONE = SIMPLIFIED + 5  # characters that are no letters
+NONE = SIMPLIFIED + 5  # characters beyond ASCII that are no letters, and blanks
 COLUMNS = SIMPLIFIED + 6
 
-CAPITAL = np.uint8(0x80)  # the bit of a table entry that says so; the others are the column
+CAPITAL = np.uint8(0x80)  # the bit of a table entry that says so
+COLUMN_BITS = np.uint8(0x7F)  # the others: its column
+
+# What machines read is in no language: LONG and more ASCII characters without a blank, one of these among them.
+WIRED = np.zeros(0x80, np.bool_)
+WIRED[[ord(character) for character in "/\\@_=&%#{}<>$~^|+"]] = True
+LONG = 12
 
 
 @cache
@@ -108,12 +116,13 @@ def script_table() -> NDArray[np.uint8]:
         return np.repeat(packed["entries"], lengths)
 
 
-def count_letters(
-    data: NDArray[np.uint8], begins: NDArray[np.int64], ends: NDArray[np.int64]
-) -> Counts:
-    """Row: a stretch of UTF-8 bytes. Column: its letters of a script, and the columns named above."""
+def count_letters(data: NDArray[np.uint8], begins: NDArray[np.int64], ends: NDArray[np.int64]) -> Counts:
+    """Row: a stretch of UTF-8 bytes. Column: its letters of a script, and the columns named above.
+
+    Letters of addresses, paths and the like are no letters.
+    """
     counts = np.zeros((len(begins), COLUMNS), np.int32)
-    _count(data, begins, ends, script_table(), counts)
+    _count(data, begins, ends, (script_table(), WIRED), counts)
     return counts
 
 
@@ -122,16 +131,30 @@ def _count(
     data: NDArray[np.uint8],
     begins: NDArray[np.int64],
     ends: NDArray[np.int64],
-    table: NDArray[np.uint8],
+    tables: tuple[NDArray[np.uint8], NDArray[np.bool_]],
     counts: Counts,
 ) -> None:
+    table, wired = tables
     for row in range(len(begins)):
         at, end = begins[row], ends[row]
-        while at < end:
-            code, width = int(np.int64(data[at])), 1
-            if code >= 0x80:
-                code, width = decode(data, at, end)
+        run, letters, capitals, marked = 0, 0, 0, False  # of ASCII without blanks
+        while at <= end:
+            code, width = 0, 1
+            if at < end:
+                code = int(np.int64(data[at]))
+                if code >= 0x80:
+                    code, width = decode(data, at, end)
             entry = table[code]
-            counts[row, entry & np.uint8(0x7F)] += 1
-            counts[row, UPPER] += entry >> np.uint8(7)
             at += width
+            if 0x20 < code < 0x80:
+                run += 1
+                marked |= wired[code]
+                letters += (entry & COLUMN_BITS) != NONE
+                capitals += entry >> np.uint8(7)
+                continue
+            if not marked or run < LONG:
+                counts[row, _LATIN_COLUMN] += letters
+                counts[row, UPPER] += capitals
+            run, letters, capitals, marked = 0, 0, 0, False
+            counts[row, entry & COLUMN_BITS] += 1
+            counts[row, UPPER] += entry >> np.uint8(7)

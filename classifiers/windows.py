@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from classifiers.kernel import kernel
 
 MOST = 8  # windows of a text
-BYTES = 320  # of a window
+BYTES = 192  # of a window
 _TO_LINE = 80  # bytes within which a window begins at the next line
 _TO_SPACE = 40  # or, if there is none, after the next space
 

@@ -27,7 +27,9 @@ HANJ = JPAN + 1  # Han with few kana, or with characters that only Japanese has
 TIGR = JPAN + 2
 ETHI, HANI, HANG, LATN = (COLUMN[code] for code in ("Ethi", "Hani", "Hang", "Latn"))
 _LANGUAGES = (*(script.languages for script in SCRIPTS), "ja", "ja zh yue wuu", "ti")
-_NAMES = (*(script.code for script in SCRIPTS), "Jpan", "Hani", "Ethi")
+_KOREAN = {"Hang": "Kore"}  # with the Han characters in it
+_NAMES = (*(_KOREAN.get(script.code, script.code) for script in SCRIPTS), "Jpan", "Hani", "Ethi")
+_CHINESE = ["zh", "yue", "wuu"]
 _HAN = (HANI, SIMPLIFIED, TRADITIONAL, JAPANESE)
 _KANA = (COLUMN["Hira"], COLUMN["Kana"])
 _IS_EASTERN = np.isin(np.arange(len(_LANGUAGES)), (HANI, HANJ, JPAN, HANG))
@@ -37,20 +39,21 @@ FEW_KANA = 0.01  # from which it may be; and of characters that only Japanese ha
 HANGUL_SHARE = 0.3  # of Hangul among Hangul and Han, from which the latter are Korean too
 TIGRINYA_SHARE = 0.01  # of Tigrinya's own letters among Ethiopic ones
 
+UNDETERMINED = "und"  # ISO 639-2: of a text without letters, or in a script of languages that we do not know
 LANGUAGES = frozenset(" ".join(_LANGUAGES).split())
 
 
 class Choices(NamedTuple):
     """What the writing systems leave open."""
 
-    codes: tuple[str, ...]  # languages: first the labels of the model, in its order
+    codes: tuple[str, ...]  # languages: the labels of the model, in its order, others, "und"
     allowed: NDArray[np.bool_]  # [systems, codes]
     members: NDArray[np.bool_]  # [systems, COLUMNS]: the letters that words of a system have
 
 
 def choices(labels: tuple[str, ...]) -> Choices:
     """Which languages each system allows, and of which letters its words are."""
-    codes = (*labels, *sorted(LANGUAGES - set(labels)))
+    codes = (*labels, *sorted(LANGUAGES - set(labels)), UNDETERMINED)
     allowed = np.array([[code in written.split() for code in codes] for written in _LANGUAGES])
     members = np.zeros((len(_LANGUAGES), COLUMNS), np.bool_)
     members[np.arange(len(SCRIPTS)), np.arange(len(SCRIPTS))] = True
@@ -60,7 +63,7 @@ def choices(labels: tuple[str, ...]) -> Choices:
 
 
 def weigh(counts: Counts) -> NDArray[np.int64]:
-    """Row: text. Column: system. How many letters of an alphabet its letters are worth."""
+    """Row: text. Column: system. What its letters weigh, where those of an alphabet weigh 2."""
     worth = np.array([script.weight for script in SCRIPTS])
     weights = np.zeros((len(counts), len(_LANGUAGES)), np.int64)
     weights[:, : len(SCRIPTS)] = counts[:, : len(SCRIPTS)] * worth
@@ -106,21 +109,24 @@ def of_parts(
     total = np.add.reduceat(counts, firsts)
     eastern = _eastern(total, total[:, _HAN].sum(axis=1), total[:, _KANA].sum(axis=1))
     parts = heaviest(weights)
+    ours = np.where(_IS_EASTERN[parts], eastern[text], parts)
     votes = np.zeros((len(firsts), weights.shape[1]), np.int64)
-    np.add.at(votes, (text, np.where(_IS_EASTERN[parts], eastern[text], parts)), weights.sum(axis=1))
+    np.add.at(votes, (text, ours), weights.sum(axis=1))
     whole = votes.argmax(axis=1)
     doubtful = ((parts == HANI) & (whole[text] == JPAN)) | (
         ((parts == HANI) | (parts == JPAN)) & (whole[text] == HANJ)
     )
-    return np.where(doubtful, HANJ, parts), whole
+    parts = np.where(doubtful, HANJ, parts)
+    return np.where((parts == ETHI) & (whole[text] == TIGR), TIGR, parts), whole
 
 
-def script_names(systems: Systems, counts: Counts, japanese: NDArray[np.bool_]) -> list[str]:
-    """The code of ISO 15924, Chinese by the forms of its characters."""
+def script_names(systems: Systems, counts: Counts, languages: NDArray[np.object_]) -> NDArray[np.object_]:
+    """The code of ISO 15924 of each text, given its language; Chinese by the forms of its characters."""
     names = np.array(_NAMES, object)[systems]
-    chinese = ((systems == HANI) | (systems == HANJ)) & ~japanese
+    eastern = _IS_EASTERN[systems]
+    names[eastern & (languages == "ja")] = "Jpan"
+    chinese = eastern & np.isin(languages, _CHINESE)
+    names[chinese] = "Hani"
     names[chinese & (counts[:, SIMPLIFIED] > counts[:, TRADITIONAL])] = "Hans"
     names[chinese & (counts[:, SIMPLIFIED] < counts[:, TRADITIONAL])] = "Hant"
-    names[(systems == HANJ) & japanese] = "Jpan"
-    names[systems == HANG] = "Kore"
-    return list(names)
+    return names

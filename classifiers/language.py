@@ -27,11 +27,16 @@ UNDETERMINED = writing.UNDETERMINED
 DECIMALS = 4  # of a score
 
 CAPITALS = 0.5  # share of capitals among letters from which a text is read in lower case
-ENOUGH = 48  # twice the letters of an alphabet that a window must have to be in another language than the text
+ENOUGH = (
+    48  # twice the letters of an alphabet that a window must have to be in another language than the text
+)
 SURE = 0.5  # least probability of the other language in such a window
 UNLIKE = 0.1  # most probability of the text's language there
 MIXED = 0.25  # share of letters in such windows, all in one language, from which a text is mixed
 MOSTLY = 0.5  # share from which it is this language that the text is in
+
+Indices = NDArray[np.int64]
+Scores = NDArray[np.float32]
 
 _NOT_READ = -1
 _WHITE = np.uint8(0x20)
@@ -43,9 +48,9 @@ class Languages(NamedTuple):
     """What each text is in."""
 
     codes: list[str]  # of `LANGUAGES`, or "und"
-    scores: NDArray[np.float32]  # its probability among the languages of the script, in [0, 1]
+    scores: Scores  # its probability among the languages of the script, in [0, 1]
     second_codes: list[str | None]  # the next likeliest, or the other language of a mixed text
-    second_scores: NDArray[np.float32]  # its probability, or the share of letters that are in it; 0 for none
+    second_scores: Scores  # its probability, or the share of letters that are in it; 0 for none
     scripts: list[str | None]  # that of most letters in ISO 15924, such as Latn, Jpan, Hans; None for none
     mixed: NDArray[np.bool_]  # a quarter or more of the letters is in one other language
 
@@ -64,9 +69,10 @@ def detect(texts: pa.Array | pa.ChunkedArray) -> Languages:
     """The languages of `string` or `large_string` texts; one without letters (or null) is ("und", 0)."""
     chunks = texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]
     chunks = [chunk for chunk in chunks if len(chunk)] or [pa.array([""])]
-    columns = zip(*(_detect(*locate(chunk)) for chunk in chunks), strict=True)
-    joined = [np.concatenate([np.asarray(part) for part in column])[: len(texts)] for column in columns]
-    return Languages(*(values.tolist() if values.dtype == object else values for values in joined))
+    columns: Any = zip(*(_detect(*locate(chunk)) for chunk in chunks), strict=True)
+    joined: Any = (np.concatenate(column)[: len(texts)] for column in columns)
+    codes, scores, second_codes, second_scores, scripts, mixed = joined
+    return Languages(codes.tolist(), scores, second_codes.tolist(), second_scores, scripts.tolist(), mixed)
 
 
 def one_line(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
@@ -81,37 +87,41 @@ def _detect(data: NDArray[np.uint8], begins: NDArray[np.int64], ends: NDArray[np
     counts = count_letters(data, windows.begins, windows.ends)
     total, weights = np.add.reduceat(counts, firsts), writing.weigh(counts)
     parts, whole = writing.of_parts(weights, counts, windows.offsets)
-    shouted = total[:, UPPER] > CAPITALS * total[:, : len(SCRIPTS)].sum(axis=1)
+    shouted = np.asarray(total[:, UPPER] > CAPITALS * total[:, : len(SCRIPTS)].sum(axis=1))
 
     sums = _read(data, windows, parts, shouted[text], able)
     same = (able.allowed[parts] & able.allowed[whole[text]]).any(axis=1)
     found = _probabilities(np.add.reduceat(sums * same[:, None], firsts), whole, able)
-    letters = weights.sum(axis=1)
-    lettered = np.add.reduceat(letters, firsts)
-    found[lettered == 0] = 0
-    likeliest, score = _best(found)
-    likeliest[score == 0] = able.codes.index(UNDETERMINED)
-    others = _others(_probabilities(sums, parts, able), likeliest[text], letters, text, lettered)
-    other, share = _best(others)
+    lettered = np.add.reduceat(weights, firsts).any(axis=1)
+    found[~lettered] = 0
+    expected = np.where(found.any(axis=1), found.argmax(axis=1), able.codes.index(UNDETERMINED))
+    shares = _shares(_probabilities(sums, parts, able), expected, weights.sum(axis=1), text)
+    first, score, second, second_score = _ranked(found, shares)
 
-    found = np.maximum(found, others)
-    rows, first = np.arange(len(begins)), np.where(share > MOSTLY, other, likeliest)
+    codes: NDArray[np.object_] = np.array([*able.codes, None], object)
+    first[score == 0] = able.codes.index(UNDETERMINED)
+    second[second_score == 0] = len(able.codes)
+    names = writing.script_names(whole, total, codes[first])
+    names[~lettered] = None
+    return codes[first], score, codes[second], second_score, names, shares.max(axis=1) >= MIXED
+
+
+def _ranked(found: Floats, shares: Floats) -> tuple[Indices, Scores, Indices, Scores]:
+    """The first and second language of each text, and their scores."""
+    other, share = _best(shares)
+    likeliest, _ = _best(found)
+    mostly = share > MOSTLY
+    found[mostly] *= 1 - share[mostly, None]
+    found = np.maximum(found, shares)
+    first = np.where(mostly, other, likeliest)
+    rows = np.arange(len(found))
     score = found[rows, first]
     found[rows, first] = 0
     second, second_score = _best(found)
-    codes = np.array(able.codes, object)
-    names = writing.script_names(whole, total, codes[first])
-    return (
-        codes[first],
-        _rounded(score),
-        np.where(second_score > 0, codes[second], None),
-        _rounded(second_score),
-        np.where(lettered > 0, names, None),
-        share >= MIXED,
-    )
+    return first, _rounded(score), second, _rounded(second_score)
 
 
-def _rounded(scores: Floats) -> NDArray[np.float32]:
+def _rounded(scores: Floats) -> Scores:
     return np.minimum(np.round(scores, DECIMALS), 1).astype(np.float32)
 
 
@@ -129,26 +139,24 @@ def _probabilities(sums: Sums, systems: Systems, able: Choices) -> Floats:
     return found
 
 
-def _best(found: Floats) -> tuple[NDArray[np.int64], Floats]:
+def _best(found: Floats) -> tuple[Indices, Floats]:
     """The column of the greatest value of each row, and the value."""
     column = found.argmax(axis=1)
     return column, found[np.arange(len(found)), column]
 
 
-def _others(
-    parts: Floats,
-    expected: NDArray[np.int64],
-    letters: NDArray[np.int64],
-    text: NDArray[np.int64],
-    lettered: NDArray[np.int64],
-) -> Floats:
-    """Row: text. Column: language. The share of letters in windows that surely are in it and not as expected."""
-    language, score = _best(parts)
-    own = parts[np.arange(len(expected)), expected]
+def _shares(spoken: Floats, expected: Indices, letters: Indices, text: Indices) -> Floats:
+    """Row: text. Column: language. The share of letters that are in it for sure, and not in the one expected.
+
+    `spoken` and `letters` have a row for each window, the probabilities of languages and the weight of the
+    letters; `text` says which text each window is of.
+    """
+    language, score = _best(spoken)
+    own = spoken[np.arange(len(text)), expected[text]]
     other = (letters >= ENOUGH) & (score >= SURE) & (own <= UNLIKE)
-    shares = np.zeros((len(lettered), parts.shape[1]))
+    shares = np.zeros((len(expected), spoken.shape[1]))
     np.add.at(shares, (text[other], language[other]), letters[other])
-    return shares / np.maximum(lettered, 1)[:, None]
+    return shares / np.maximum(np.bincount(text, letters), 1)[:, None]
 
 
 def _read(

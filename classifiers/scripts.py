@@ -80,7 +80,7 @@ SCRIPTS = (
     Script("Yiii", "Yi", "ii", 4),
     Script("Ethi", "Ethiopic", "am", 4),
     Script("Bopo", "Bopomofo", "zh"),
-    Script("Hang", "Hangul", "ko", 4),
+    Script("Hang", "Hangul", "ko", 5),
     Script("Hira", "Hiragana", "ja", 4),
     Script("Kana", "Katakana", "ja", 4),
     Script("Hani", "Han", "zh yue wuu", 6),
@@ -100,7 +100,8 @@ COLUMNS = SIMPLIFIED + 6
 CAPITAL = np.uint8(0x80)  # the bit of a table entry that says so
 COLUMN_BITS = np.uint8(0x7F)  # the others: its column
 
-# What machines read is in no language: LONG and more ASCII characters without a blank, one of these among them.
+# What machines read is in no language: LONG and more ASCII characters without a blank, among them one of
+# these.
 WIRED = np.zeros(0x80, np.bool_)
 WIRED[[ord(character) for character in "/\\@_=&%#{}<>$~^|+"]] = True
 LONG = 12
@@ -111,7 +112,9 @@ def script_table() -> NDArray[np.uint8]:
     """Column and capital bit of every code point, unpacked from `scripts.npz`."""
     with np.load(Path(__file__).with_name("scripts.npz")) as packed:
         if packed["scripts"].tolist() != [script.name for script in SCRIPTS]:
-            raise ImportError("scripts.npz was made for other scripts: python -m benchmarks.make_unicode_tables")
+            raise ImportError(
+                "scripts.npz was made for other scripts: python -m benchmarks.make_unicode_tables"
+            )
         lengths = np.diff(packed["starts"], append=CODE_POINTS)
         return np.repeat(packed["entries"], lengths)
 

@@ -1,8 +1,8 @@
 """What is read of a text to know its language: short windows, evenly from its beginning to its end.
 
 The beginning of a page is often a menu or a banner, and a page may change its language half-way. A window is
-measured in bytes, because a byte tells about the same in every script: a Han character has three, and is worth
-about three letters of an alphabet.
+measured in bytes, because a byte tells about as much in every script: a Han character has three, and is worth
+about three letters.
 """
 
 from typing import NamedTuple
@@ -19,7 +19,7 @@ _TO_SPACE = 40  # or, if there is none, after the next space
 
 
 class Windows(NamedTuple):
-    """The windows of a batch of texts, one text after another; each text has at least one, if an empty one."""
+    """The windows of a batch of texts, one text after another; each text has one at least, if an empty one."""
 
     begins: NDArray[np.int64]
     ends: NDArray[np.int64]

@@ -84,7 +84,7 @@ def _eastern(counts: Counts, han: NDArray[np.int64], kana: NDArray[np.int64]) ->
     korean = (hangul > kana) & (hangul >= HANGUL_SHARE * (hangul + han))
     japanese = (kana > 0) & (kana >= KANA_SHARE * (kana + han))
     either = np.maximum(kana, counts[:, JAPANESE]) > FEW_KANA * han
-    return np.select([korean, japanese, either], [HANG, JPAN, HANJ], HANI)
+    return np.select([korean, japanese, either], [HANG, JPAN, HANJ], HANI).astype(np.int64)
 
 
 def heaviest(weights: NDArray[np.int64]) -> Systems:
@@ -92,9 +92,9 @@ def heaviest(weights: NDArray[np.int64]) -> Systems:
 
     Latin names, brands and code stand among all other scripts, and those hardly ever in a text in Latin.
     """
-    doubled = 2 * weights
-    doubled[:, LATN] = weights[:, LATN]
-    return doubled.argmax(axis=1)
+    favoured = 3 * weights
+    favoured[:, LATN] = 2 * weights[:, LATN]
+    return np.asarray(favoured.argmax(axis=1), np.int64)
 
 
 def of_parts(

@@ -67,7 +67,7 @@ class Language(MapStage):
         ]
         for field, values in zip(self.adds(), columns, strict=True):
             documents = with_column(documents, field.name, values)
-        return with_column(documents, REASON, self._reasons(*columns[:2], columns[-1]))
+        return with_column(documents, REASON, self._reasons(columns[0], columns[1], columns[-1]))
 
     def _reasons(self, codes: pa.Array, scores: pa.Array, mixed: pa.Array) -> pa.Array:
         """The first that applies: another language, not sure, mixed."""

@@ -25,13 +25,14 @@ from classifiers.language import detect
 
 DATA = Path("../shared/data/reference")  # where nothing else is said
 LENGTHS = (20, 50, 100, 300, 1000)  # characters
+WHOLE, MENU = 1 << 30, "behind a foreign menu"
 PIECES = 20  # of a language and a length
 DOCUMENTS = 300  # of a Wikipedia
 READ = 1000  # characters that plain lid.176 is given of a text, as users of it do
 
 # What the texts of the declaration are in, by the names of their files: languages that lid.176 knows, or that
-# a script tells. Several codes are right where one is the macrolanguage of the other, or both are one language
-# by two names. "ckb" is in fact Kurmanji, in Latin script.
+# a script tells. Several codes are right where one is the macrolanguage of the other, or where both are one
+# language by two names. "ckb" is in fact Kurmanji, in Latin script.
 _KNOWN = """
 afr af|als sq|amh am|arb ar|ast ast|azj_cyrl az|azj_latn az|bcl bcl|bel be|ben bn|bho bh|bod bo
 bos_cyrl bs sr sh|bos_latn bs sh|bre br|bul bg|cat ca|ceb ceb|ces cs|ckb ku|cmn_hans zh|cmn_hant zh
@@ -105,6 +106,7 @@ def samples(folder: Path) -> tuple[dict[str, list[Sample]], int]:
             unknown += 1
     shouted = [sample._replace(texts=[text.upper() for text in sample.texts]) for sample in declaration]
     sets = {"declaration": declaration, "declaration in capitals": shouted}
+    sets[MENU] = behind_menus(declaration)
     for code in ("en", "zh", "ko"):
         texts = [record["text"] for record in records(folder, f"wikipedia_{code}")]
         texts = [text for text in texts if len(text) > 2 * READ]
@@ -112,8 +114,22 @@ def samples(folder: Path) -> tuple[dict[str, list[Sample]], int]:
     return sets, unknown
 
 
+def behind_menus(declaration: list[Sample]) -> list[Sample]:
+    """Texts in common languages, each behind 1,000 characters in another, two words a line."""
+    common = [sample for sample in declaration if sample.name in COMMON]
+    found = []
+    for number, sample in enumerate(common):
+        foreign = common[number - 1].texts[0].split()
+        lines = (" ".join(foreign[at : at + 2]) for at in range(0, len(foreign), 2))
+        menu = "\n".join(lines)[:READ]
+        found.append(sample._replace(texts=[f"{menu}\n{sample.texts[0]}"]))
+    return found
+
+
 def pieces(sample: Sample, length: int) -> list[str]:
     """Stretches of texts, each beginning with a word, evenly from their beginnings to their ends."""
+    if length == WHOLE:
+        return sample.texts
     per_text = -(-PIECES // len(sample.texts))
     found = []
     for text in sample.texts:
@@ -144,13 +160,13 @@ def accuracy(sets: dict[str, list[Sample]]) -> tuple[Table, dict[tuple[str, int]
     table = Table("set", "languages", "characters", "ours", "lid.176", "ours, either", "lid.176, either")
     languages: dict[tuple[str, int], list[Score]] = {}
     for name, group in sets.items():
-        for length in LENGTHS:
+        for length in (WHOLE,) if name == MENU else LENGTHS:
             for sample in group:
                 texts = pieces(sample, length)
                 languages[sample.name, length] = [score(sample, texts, judge) for judge in (ours, plain)]
             mine, theirs = np.mean([languages[sample.name, length] for sample in group], axis=0)
             cells = [f"{value:.4f}" for value in (mine[0], theirs[0], mine[1], theirs[1])]
-            table.add_row(name, str(len(group)), str(length), *cells)
+            table.add_row(name, str(len(group)), "whole" if length == WHOLE else str(length), *cells)
     return table, languages
 
 
@@ -198,8 +214,10 @@ def mixed(sets: dict[str, list[Sample]]) -> Table:
     """The share of texts that are called mixed."""
     table = Table("texts", "documents", "called mixed")
     for name, group in sets.items():
+        if name == MENU:
+            continue
         texts = [text for sample in group for text in sample.texts]
-        for length, kind in ((READ, f"{name}, first {READ} characters"), (1 << 30, f"{name}, whole")):
+        for length, kind in ((READ, f"{name}, first {READ} characters"), (WHOLE, f"{name}, whole")):
             called = detect(pa.array([text[:length] for text in texts])).mixed
             table.add_row(kind, str(len(texts)), f"{called.mean():.4f}")
     for kind, texts in joined(sets).items():

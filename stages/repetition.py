@@ -7,17 +7,20 @@ it occurs again, so that a text that says everything once has a share of 0.
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from classifiers.kernel import kernel
-from classifiers.words import Words, finalize
+from classifiers.kernel import lean
+from classifiers.words import Words, finalize, locate
 from stages.lines import Lines
+from stages.scan import characters
 from stages.shape import WEIGHTS, Shape
 
 TOP = (2, 3, 4)  # n of the n-grams of which the most frequent one counts
 DUPLICATE = (5, 6, 7, 8, 9, 10)  # n of those of which every repetition counts
 _BASE = np.uint64(0xD1342543DE82EF95)  # of the polynomial in the hashes of a gram's words, modulo 2^64
 _BREAK = np.uint64(0x2545F4914F6CDD1D)
+_Spans = tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.int32]]  # a text, where its words begin and end
 
 
 def repeated_lines(rows: Lines) -> NDArray[np.float64]:
@@ -32,7 +35,7 @@ def repeated_lines(rows: Lines) -> NDArray[np.float64]:
     return shares
 
 
-def repeated_grams(found: Words, shape: Shape) -> NDArray[np.float64]:
+def repeated_grams(texts: pa.Array, found: Words, shape: Shape) -> NDArray[np.float64]:
     """Row: document. Columns: the n of TOP, then those of DUPLICATE.
 
     For the first: the characters in all occurrences of the n-gram that occurs most often, the earliest of
@@ -47,11 +50,10 @@ def repeated_grams(found: Words, shape: Shape) -> NDArray[np.float64]:
         hashes=np.empty(longest, np.uint64),
         firsts=np.empty(longest, np.int32),
         counts=np.empty(longest, np.int32),
-        covered=np.empty(longest, np.int64),
         slots=np.empty(_slots_for(longest), np.int32),
     )
     sizes = np.array(TOP + DUPLICATE)[None, :] * 16 // WEIGHTS.astype(np.int64)[shape.script][:, None]
-    _repeated_grams(found, shape, sizes, grams, shares)
+    _repeated_grams(locate(texts)[:2], (found, shape), sizes, grams, shares)
     return shares
 
 
@@ -63,7 +65,6 @@ class _Grams(NamedTuple):
     hashes: NDArray[np.uint64]
     firsts: NDArray[np.int32]  # number of the first gram that is equal
     counts: NDArray[np.int32]  # of a first gram: how often it occurs; else 0
-    covered: NDArray[np.int64]  # characters in all of its occurrences
     slots: NDArray[np.int32]  # hash table of gram numbers; -1 where it is free
 
 
@@ -71,7 +72,7 @@ def _longest(offsets: NDArray[np.int64]) -> int:
     return int(np.diff(offsets).max(initial=1))
 
 
-@kernel
+@lean
 def _slots_for(number: int) -> int:
     """A power of two, so that three of four slots or more stay free."""
     size = 4
@@ -80,7 +81,7 @@ def _slots_for(number: int) -> int:
     return size
 
 
-@kernel
+@lean
 def _first(values: NDArray[np.uint64], at: int, slots: NDArray[np.int32]) -> int:
     """The first place with the value that is at `at`, which is entered if it is the first itself."""
     mask = np.uint64(len(slots) - 1)
@@ -94,7 +95,7 @@ def _first(values: NDArray[np.uint64], at: int, slots: NDArray[np.int32]) -> int
     return int(place)
 
 
-@kernel
+@lean
 def _repeated_lines(
     rows: Lines, blocks: NDArray[np.uint64], slots: NDArray[np.int32], shares: NDArray[np.float64]
 ) -> None:
@@ -128,18 +129,24 @@ def _repeated_lines(
             shares[document, 3] /= total
 
 
-@kernel
+@lean
 def _repeated_grams(
-    found: Words, shape: Shape, sizes: NDArray[np.int64], grams: _Grams, shares: NDArray[np.float64]
+    located: tuple[NDArray[np.uint8], NDArray[np.int64]],
+    split: tuple[Words, Shape],
+    sizes: NDArray[np.int64],
+    grams: _Grams,
+    shares: NDArray[np.float64],
 ) -> None:
     """Look at longer and longer grams, and of each size only at those that may occur twice.
 
     A gram occurs twice only if all shorter ones within it do. So few of three words are left, and hardly any
     that are longer.
     """
+    data, begins = located
+    found, shape = split
     for document in range(len(shares)):
         first, last = found.offsets[document], found.offsets[document + 1]
-        spans = shape.begins[first:last], shape.ends[first:last]
+        words = data[begins[document] :], found.starts[first:last], found.ends[first:last]
         for word in range(last - first):
             grams.prefixes[word + 1] = grams.prefixes[word] * _BASE + found.hashes[first + word]
             grams.places[word] = word
@@ -150,15 +157,15 @@ def _repeated_grams(
             number = _lengthen(grams, number, known, n)
             known = n
             if column < len(TOP):
-                covered, number = _top(spans, n, grams, number)
+                covered, number = _top(words, n, grams, number)
             else:
-                covered = _again(spans, n, grams, number)
+                covered = _again(words, n, grams, number)
             shares[document, column] = min(covered / whole, 1.0)
             if not covered:
                 break  # no gram of these occurs twice
 
 
-@kernel
+@lean
 def _lengthen(grams: _Grams, number: int, known: int, n: int) -> int:
     """From the grams of `known` words that occur twice to those of n words that may: find, number, hash them.
 
@@ -179,39 +186,43 @@ def _lengthen(grams: _Grams, number: int, known: int, n: int) -> int:
     for gram in range(left):
         grams.firsts[gram] = _first(grams.hashes, gram, slots)
     grams.counts[:left] = 0
-    grams.covered[:left] = 0
     return left
 
 
-@kernel
-def _top(
-    spans: tuple[NDArray[np.int32], NDArray[np.int32]], n: int, grams: _Grams, number: int
-) -> tuple[int, int]:
-    """Characters in all occurrences of the most frequent gram; how many grams occur twice, the only ones left."""
-    begins, ends = spans
+@lean
+def _top(words: _Spans, n: int, grams: _Grams, number: int) -> tuple[int, int]:
+    """Characters in all occurrences of the gram with the most; how many grams occur twice: only they stay."""
     for gram in range(number):
-        at, first = grams.places[gram], grams.firsts[gram]
-        grams.counts[first] += 1
-        grams.covered[first] += ends[at + n - 1] - begins[at]
-    most, covered, left = 1, 0, 0
+        grams.counts[grams.firsts[gram]] += 1
+    most, top = 1, -1
     for gram in range(number):
         if grams.counts[gram] > most:
-            most, covered = grams.counts[gram], grams.covered[gram]
+            most, top = grams.counts[gram], gram
+    covered = left = 0
+    for gram in range(number):
+        if grams.firsts[gram] == top:
+            covered += _characters(words, grams.places[gram], n)
         grams.places[left] = grams.places[gram]
         left += grams.counts[grams.firsts[gram]] > 1
     return covered, left
 
 
-@kernel
-def _again(spans: tuple[NDArray[np.int32], NDArray[np.int32]], n: int, grams: _Grams, number: int) -> int:
+@lean
+def _again(words: _Spans, n: int, grams: _Grams, number: int) -> int:
     """Characters in grams that occurred before; after one, the next begins behind it."""
-    begins, ends = spans
     covered = free = 0
     for gram in range(number):
         at, first = grams.places[gram], grams.firsts[gram]
         if at >= free:
             if grams.counts[first]:
-                covered += ends[at + n - 1] - begins[at]
+                covered += _characters(words, at, n)
                 free = at + n
             grams.counts[first] = 1
     return covered
+
+
+@lean
+def _characters(words: _Spans, at: int, n: int) -> int:
+    """From a word to the end of the last of n words."""
+    text, starts, ends = words
+    return characters(text, starts[at], ends[at + n - 1])

@@ -1,24 +1,18 @@
 """Simple rules of the field about a text's words and lines: Gopher, C4, FineWeb.
 
-Gopher: Rae et al. 2021, A.1.1 and table A1. C4: Raffel et al. 2020, section 2.2. FineWeb: Penedo et al. 2024,
-section 3.6. The papers leave much open, and datatrove has filled it in; we differ from it as follows.
+Gopher: Rae et al. 2021, A.1.1 and table A1. C4: Raffel et al. 2020, section 2.2; its first version of 2019 asks
+for 5 sentences in lines of 3 words, and so does FineWeb. FineWeb: Penedo et al. 2024, section 3.6; its code rejects
+from 1 % of characters in duplicate lines, the paper from 10 %, and the rule of line feeds is in the code alone.
 
-* Its words are tokens of NLTK: a punctuation mark is one, "don't" two. Ours are words. So we find more line
-  feeds, symbols and letters for each word, and repetitions where only punctuation differs.
-* An n-gram's characters are joined words there, its text here; one that occurs once counts there as the top
-  one, and here not; and repeated punctuation marks are repeated n-grams there alone.
-* Stop words: different ones, as the paper has it, and in any case; there every lower-case occurrence counts.
-* "......" is one ellipsis, and there two. Bullets are more than '•' and '-', but '-' needs a blank after it.
-* Lines are those that are not blank, without the blanks around them; a line that ends "…)" after a full stop,
-  in a curly quotation mark, or in another script's full stop ends as sentences do.
-* C4: sentences by marks and blanks, not by Punkt, which knows abbreviations; lines may have words of any
-  length and keep their citations; '}' counts as '{' does; both and "lorem ipsum" count in dropped lines too.
+The papers leave much open, and datatrove has filled it in. Where it measures something else than we do is said
+in benchmarks/differences.py, cause by cause, with who is right: `python -m benchmarks.agreement` switches them
+off one by one, until every value is the same.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -44,7 +38,7 @@ _SHARES = (
     *(f"top_{n}_gram" for n in TOP),
     *(f"duplicate_{n}_grams" for n in DUPLICATE),
 )
-_DROPPED = (  # C4 drops lines with these
+DROPPED = (  # C4 drops lines with these
     *("javascript", "terms of use", "privacy policy", "cookie policy"),
     *("uses cookies", "use of cookies", "use cookies"),
 )
@@ -57,7 +51,7 @@ class Rule(NamedTuple):
     column: str
     least: str = ""  # field: what is below it fails
     most: str = ""  # field: what is above it fails
-    strict: bool = False  # what is equal to a bound fails too, as in FineWeb's code
+    strict: bool = False  # what is equal to a bound fails too, as in FineWeb's paper
 
 
 RULES = (
@@ -96,7 +90,7 @@ class Heuristics(MapStage):
     Words are those of `classifiers/words.py`, never punctuation; signs of scripts without spaces count by
     the words they make on average. With a column `language`, stop words are those of the language.
     C4 drops lines and then judges what is left; here texts stay whole, and the lines that C4 drops only do
-    not count as sentences. Its list of bad words is not among the rules.
+    not count as sentences: `clean_lines` drops them. C4's list of bad words is not among the rules.
 
     Fields:
         rules: presets whose rules reject: gopher, c4, fineweb; if empty, all is measured and all kept
@@ -131,8 +125,10 @@ class Heuristics(MapStage):
         max_short_lines: FineWeb: share of short lines; must be below
         short_line: FineWeb: letters that a short line has at most; an ideograph counts as three
         max_line_copies: FineWeb: share of characters in duplicate lines; must be below
-        max_newlines: FineWeb: line feeds for each word
+        max_newlines: FineWeb's code: line feeds for each word
     """
+
+    version: ClassVar[int] = 2
 
     rules: tuple[str, ...] = PRESETS
     min_words: int = 50
@@ -160,12 +156,12 @@ class Heuristics(MapStage):
     max_duplicate_10_grams: float = 0.1
     max_lorem_ipsum: int = 0
     max_curly_brackets: int = 0
-    min_sentences: int = 5
-    line_words: int = 3
+    min_sentences: int = 3
+    line_words: int = 5
     min_punctuated_lines: float = 0.12
     max_short_lines: float = 0.67
     short_line: int = 30
-    max_line_copies: float = 0.01
+    max_line_copies: float = 0.1
     max_newlines: float = 0.3
 
     def __post_init__(self) -> None:
@@ -274,7 +270,7 @@ def _line_values(shape: Shape, counts: LineCounts, number: Any) -> dict[str, Any
 @cache
 def _phrases() -> Phrases:
     """What C4 looks for: place holder text counts against a document, the others against a line."""
-    found: Words = words(pa.array(["lorem ipsum", *_DROPPED]))
+    found: Words = words(pa.array(["lorem ipsum", *DROPPED]))
     lengths = np.diff(found.offsets)
     hashes = np.zeros((len(lengths), 3), np.uint64)
     for row, length in enumerate(lengths):

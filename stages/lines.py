@@ -11,18 +11,20 @@ from classifiers.words import Words, decode, finalize, locate
 from stages.scan import block_at, find, inner_bytes
 from stages.shape import IDEOGRAPH, letters_of, script_of
 
-_STOPS = ".!?…‼⁇⁈⁉؟۔।॥։።፧།༎။។᙮。！？．｡﹒﹗﹖⸮"
-_QUOTES = "\"'”’“»«›」』】"
-_CLOSERS = _QUOTES + ")]）］〉》"  # may stand between the end of a sentence and the space after it
-_BULLETS = "•‣◦▪▫●○■□▸▹►▻⁃∙・·-*"
+STOPS = (  # marks that end sentences: Unicode's Sentence_Terminal below U+10000, Tibetan's, and '…'
+    ".!?…‼⁇⁈⁉‽؟؝؞۔।॥։።፧፨།༎။၊។៕៖៙៚᙮。！？．｡﹒﹗﹖⸮⸼܀܁܂߹࠷࠹࠽࠾᜵᜶᠃᠉᥄᥅᪨᪩᪪᪫᭚᭛᭞᭟᰻᰼᱾᱿꓿꘎꘏꛳꛷꡶꡷꣎꣏꤯꧈꧉꩝꩞꩟꫰꫱꯫"
+)
+QUOTES = "\"'”’“»«›」』】"
+CLOSERS = QUOTES + ")]）］〉》"  # may stand between the end of a sentence and the space after it
+BULLETS = "•‣◦▪▫●○■□▸▹►▻⁃∙・·-*"
 _STOP, _QUOTE, _CLOSER, _BULLET = 1, 2, 4, 8
 _MARKS = np.zeros(0x10000, np.uint8)
-for _signs, _flag in ((_STOPS, _STOP), (_QUOTES, _QUOTE), (_CLOSERS, _CLOSER), (_BULLETS, _BULLET)):
+for _signs, _flag in ((STOPS, _STOP), (QUOTES, _QUOTE), (CLOSERS, _CLOSER), (BULLETS, _BULLET)):
     _MARKS[[ord(sign) for sign in _signs]] |= np.uint8(_flag)
 
 # Bytes of characters that are neither marks nor SOUTHERN, as far as the first byte tells.
 _PASS = np.ones(256, np.bool_)
-_PASS[[sign.encode()[0] for sign in _STOPS + _CLOSERS]] = False
+_PASS[[sign.encode()[0] for sign in STOPS + CLOSERS]] = False
 _PASS[[chr(code).encode()[0] for code in (0x0E00, 0x1000, 0xA9E0)]] = False
 _DOTS, _SIGN = (46, 46, 46), (0xE2, 0x80, 0xA6)  # "..." and "…"
 _BASE = np.uint64(0x9FB21C651E98DF25)
@@ -186,7 +188,7 @@ def _mark(code: int) -> np.uint8:
 
 
 @lean
-def _trails_off(data: NDArray[np.uint8], first: int, stop: int) -> bool:
+def trails_off(data: NDArray[np.uint8], first: int, stop: int) -> bool:
     """Whether a line ends with an ellipsis."""
     if stop - first < 3:
         return False
@@ -195,7 +197,7 @@ def _trails_off(data: NDArray[np.uint8], first: int, stop: int) -> bool:
 
 
 @lean
-def _is_punctuated(data: NDArray[np.uint8], first: int, stop: int) -> bool:
+def is_punctuated(data: NDArray[np.uint8], first: int, stop: int) -> bool:
     """Whether a line ends in a terminal mark, be it within brackets, or in a quotation mark."""
     end = stop
     code, _ = decode(data, _last(data, first, end), end)
@@ -206,14 +208,24 @@ def _is_punctuated(data: NDArray[np.uint8], first: int, stop: int) -> bool:
 
 
 @lean
+def ends_well(data: NDArray[np.uint8], first: int, stop: int) -> bool:
+    """Whether C4 retains a line for its end: punctuated, no ellipsis; any in a script that ends its sentences
+    with blanks."""
+    if trails_off(data, first, stop):
+        return False
+    code, _ = decode(data, _last(data, first, stop), stop)
+    return is_punctuated(data, first, stop) or script_of(code) > IDEOGRAPH
+
+
+@lean
 def _count_lines(
     data: NDArray[np.uint8], begins: NDArray[np.int64], rows: Lines, limits: Limits, counts: LineCounts
 ) -> None:
     for document in range(len(begins)):
         for row in range(rows.offsets[document], rows.offsets[document + 1]):
             first, stop = begins[document] + rows.starts[row], begins[document] + rows.ends[row]
-            counts.trailing[document] += _trails_off(data, first, stop)
-            counts.punctuated[document] += _is_punctuated(data, first, stop)
+            counts.trailing[document] += trails_off(data, first, stop)
+            counts.punctuated[document] += is_punctuated(data, first, stop)
             code, width = decode(data, first, stop)
             if _mark(code) & _BULLET:
                 # '-' and '*' are bullets before a blank alone
@@ -227,7 +239,7 @@ def _count_lines(
 
 
 @lean
-def _sentences(data: NDArray[np.uint8], first: int, stop: int) -> int:
+def count_sentences(data: NDArray[np.uint8], first: int, stop: int) -> int:
     """Sentences in a line that has words.
 
     A sentence ends with a terminal mark and its closing brackets and quotation marks before a blank, or with
@@ -258,7 +270,7 @@ def _sentences(data: NDArray[np.uint8], first: int, stop: int) -> int:
 
 
 @lean
-def _starts_phrase(hashes: NDArray[np.uint64], word: int, stop: int, phrases: Phrases) -> int:
+def find_phrase(hashes: NDArray[np.uint64], word: int, stop: int, phrases: Phrases) -> int:
     """The phrase that begins at a word, or -1."""
     if not (phrases.first >> (hashes[word] & np.uint64(63))) & np.uint64(1):
         return -1
@@ -293,19 +305,11 @@ def _count_sentences(
                 weight += weights[stop]
                 stop += 1
             for word in range(unit, stop):
-                phrase = _starts_phrase(found.hashes, word, stop, phrases)
+                phrase = find_phrase(found.hashes, word, stop, phrases)
                 if phrase >= 0:
                     clean = clean and not phrases.voids[phrase]
                     counts.placeholders[document] += not phrases.voids[phrase]
             unit = stop
             start, end = begin + rows.starts[row], begin + rows.ends[row]
-            good = clean and weight >= 16 * least and not _trails_off(data, start, end)
-            if good and (_is_punctuated(data, start, end) or _is_southern(data, start, end)):
-                counts.sentences[document] += _sentences(data, start, end)
-
-
-@lean
-def _is_southern(data: NDArray[np.uint8], first: int, stop: int) -> bool:
-    """Whether a line ends in a script that ends its sentences with blanks."""
-    code, _ = decode(data, _last(data, first, stop), stop)
-    return script_of(code) > IDEOGRAPH
+            if clean and weight >= 16 * least and ends_well(data, start, end):
+                counts.sentences[document] += count_sentences(data, start, end)

@@ -157,7 +157,10 @@ def _count_signs(
         counts.breaks[document], counts.hashes[document] = breaks, hashes
         counts.curly[document] = curly
         # What stands n times in a row stands n - 1 times twice in a row: the difference is the rows.
-        dots, signs = _times(text, _DOTS) - _times(text, _DOTS + _DOTS[:1]), _times(text, _SIGN) - _times(text, _SIGN + _SIGN)
+        dots, signs = (
+            _times(text, _DOTS) - _times(text, _DOTS + _DOTS[:1]),
+            _times(text, _SIGN) - _times(text, _SIGN + _SIGN),
+        )
         counts.ellipses[document] = dots + signs
 
 

@@ -20,7 +20,9 @@ TOP = (2, 3, 4)  # n of the n-grams of which the most frequent one counts
 DUPLICATE = (5, 6, 7, 8, 9, 10)  # n of those of which every repetition counts
 _BASE = np.uint64(0xD1342543DE82EF95)  # of the polynomial in the hashes of a gram's words, modulo 2^64
 _BREAK = np.uint64(0x2545F4914F6CDD1D)
-_Spans = tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.int32]]  # a text, where its words begin and end
+_Spans = tuple[
+    NDArray[np.uint8], NDArray[np.int32], NDArray[np.int32]
+]  # a text, where its words begin and end
 
 
 def repeated_lines(rows: Lines) -> NDArray[np.float64]:

@@ -98,16 +98,19 @@ def _measure(
         letters = alphabetic = latin = 0
         for unit in range(found.offsets[document], found.offsets[document + 1]):
             start, stop = begin + found.starts[unit], begin + found.ends[unit]
-            bits = _bits(data, start, stop) if data[start] < 0x80 else _HIGH
-            if bits & _HIGH:
-                kind, worth, has_letter = _look(data, start, stop, table)
-            else:
+            first = data[start]
+            bits = _bits(data, start, stop) if first < 0x80 else _HIGH
+            if bits & _HIGH == 0:
                 kind, worth, has_letter = APART, stop - start, bits & _LETTER != 0
+            elif 0xE4 <= first <= 0xE9:  # U+4000 to U+9FFF: Han
+                kind, worth, has_letter = IDEOGRAPH, 0, True
+            else:
+                kind, worth, has_letter = _look(data, start, stop, table)
             shape.weights[unit] = WEIGHTS[kind]
             shape.units[document, kind] += 1
             letters += worth if kind == APART else 0
             alphabetic += has_letter
-            latin += data[start] < 0xCA
+            latin += first < 0xCA
         shape.letters[document], shape.alphabetic[document] = letters, alphabetic
         shape.latin[document] = latin
         shape.characters[document] = characters(data, begin, ends[document])
@@ -126,15 +129,14 @@ def _bits(data: NDArray[np.uint8], at: int, end: int) -> np.uint64:
 @lean
 def _look(data: NDArray[np.uint8], at: int, end: int, table: NDArray[np.uint32]) -> tuple[int, int, bool]:
     """How a unit is written; how many letters it is worth if that is APART; whether it has any."""
-    kind, letters, alphabetic = APART, 0, False
+    letters, alphabetic = 0, False
     while at < end:
         code, width = decode(data, at, end)
         group = np.int64(table[code] >> _CLASS_SHIFT)
-        script = script_of(code) if group == SIGN else APART
-        if script != APART:
-            kind = script
-        elif group != MARK or code < 0x0B80 or code >= 0x0E00:  # long words of the Dravidian languages
+        if group == SIGN and script_of(code) != APART:
+            return script_of(code), 0, True
+        if group != MARK or code < 0x0B80 or code >= 0x0E00:  # long words of the Dravidian languages
             letters += letters_of(code)
         alphabetic = alphabetic or group in (LETTER, SIGN)
         at += width
-    return kind, letters, alphabetic
+    return APART, letters, alphabetic

@@ -102,17 +102,13 @@ def english(data: Path, number: int) -> list[str]:
 
 def compare(texts: Sequence[str], answers: Sequence[Mapping[str, Any]]) -> list[Compared]:
     """All measures of texts, given datatrove's answers about them."""
-    table = pa.table({"text": pa.array(texts, pa.large_string()), "language": pa.array(["en"] * len(texts))})
-    table = OURS.process(table, None)
+    table = measured(texts)
     broken = {name: mask for rules in OURS.judge(table).values() for name, mask in rules.items()}
     rules = {rule.column: rule.name for rule in reversed(RULES)} | {"line_copies": "fineweb_line_copies"}
     read = documents(texts, answers)
     compared = []
     for name, (measure, causes) in measures().items():
-        column = "duplicate_line_characters" if name == "line_copies" else name
-        ours = pc.cast(table[column], pa.float64()).to_numpy(zero_copy_only=False)
-        if name in ("lorem_ipsum", "curly_brackets"):  # datatrove tells no number
-            ours = np.minimum(ours, 1)
+        ours = our_values(table, name)
         theirs = np.array([answer["values"][name] for answer in answers])
         fails = np.array([answer["fails"][name] for answer in answers])
         same = int((broken[rules[name]].to_numpy(zero_copy_only=False) == fails).sum())
@@ -126,6 +122,21 @@ def compare(texts: Sequence[str], answers: Sequence[Mapping[str, Any]]) -> list[
             left |= [c4_lines(d, ()) != answer["lines"] for d, answer in zip(read, answers, strict=True)]
         compared.append(Compared(name, theirs, ours, same, moved, int(left.sum())))
     return compared
+
+
+def measured(texts: Sequence[str]) -> pa.Table:
+    """English texts with our columns."""
+    columns = {"text": pa.array(texts, pa.large_string()), "language": pa.array(["en"] * len(texts))}
+    return OURS.process(pa.table(columns), None)
+
+
+def our_values(table: pa.Table, name: str) -> NDArray[np.float64]:
+    """Our column for a measure; nan for null."""
+    column = "duplicate_line_characters" if name == "line_copies" else name
+    values = pc.cast(table[column], pa.float64()).to_numpy(zero_copy_only=False)
+    return (
+        np.minimum(values, 1) if name in ("lorem_ipsum", "curly_brackets") else values
+    )  # those just say whether
 
 
 def values_of(read: Sequence[Document], measure: Any, causes: Sequence[str]) -> NDArray[np.float64]:

@@ -16,8 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from classifiers.words import words
-from stages.heuristics import DROPPED
-from stages.lines import BULLETS, CLOSERS, QUOTES, STOPS
+from stages.lines import BULLETS, CLOSERS, DROPPED, QUOTES, STOPS
 from stages.shape import APART, IDEOGRAPH, WEIGHTS, letters_of, script_of, shape_of
 
 
@@ -60,12 +59,15 @@ CAUSES = {
     "once": Cause(
         "an n-gram that occurs once is the most frequent one of a short text", "nothing is repeated", OURS
     ),
+    "joined": Cause("'1 23' repeats '12 3': words are joined to compare them", "it does not", OURS),
     "spans": Cause(
         "an n-gram's characters are those of its words (and blanks between them, for the top ones)",
         "those of the text from its first word to its last, and at most all",
         OURS,
     ),
-    "quotation marks": Cause("a line may not end with one", "it may, as in C4", OURS),
+    "quotation marks": Cause(
+        "a line may not end with one", "it may", "ours: so in C4, whose rule it replaces"
+    ),
     "line ends": Cause(
         "a line ends with the mark itself", "brackets may follow; '…' is a mark", "ours: '(He left.)' is one"
     ),
@@ -82,7 +84,9 @@ CAUSES = {
     ),
     "C4's line words": Cause("what blanks separate; none over 1,000 letters", "words, of any length", OURS),
     "C4's phrases": Cause("anywhere in a word: 'javascripts'", "whole words, whatever is between them", OURS),
-    "dropped lines": Cause("are not searched for '{' and 'lorem ipsum'", "whole pages are, as C4 says", OURS),
+    "dropped lines": Cause(
+        "are not searched for '{' and 'lorem ipsum'", "whole pages are", "ours; C4's code does as datatrove"
+    ),
     "brackets": Cause("'{'", "'{' or '}'", OURS),
 }
 
@@ -233,6 +237,8 @@ def top_gram(d: Document, ours: Collection[str], n: int) -> float:
 def repeated_grams(d: Document, ours: Collection[str], n: int) -> float:
     keys, characters = _grams(d, ours, n)
     width = len(keys[0]) if keys else 1
+    if "joined" not in ours:
+        keys = ["".join(key) for key in keys]
     seen, covered, at = set(), 0, 0
     while at < len(keys):
         if keys[at] in seen:
@@ -352,7 +358,7 @@ def measures() -> dict[str, tuple[Measure, tuple[str, ...]]]:
     for n in range(5, 11):
         found[f"duplicate_{n}_grams"] = (
             partial(repeated_grams, n=n),
-            ("marks", "words", "case", "spans", "signs"),
+            ("joined", "marks", "words", "case", "spans", "signs"),
         )
     return found | {
         "lorem_ipsum": (placeholders, ("dropped lines", "C4's phrases")),

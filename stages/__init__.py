@@ -1,6 +1,7 @@
 """What happens to documents: one file, one stage, one verb. The table of contents, in the usual order."""
 
 from pipeline.stage import Stage
+from stages.clean_lines import CleanLines
 from stages.count_grams import CountGrams
 from stages.decontaminate import Decontaminate
 from stages.deduplicate import Deduplicate
@@ -21,6 +22,7 @@ STAGES: dict[str, type[Stage]] = {
     "ingest": Ingest,
     "urls": Urls,
     "language": Language,
+    "clean_lines": CleanLines,
     "heuristics": Heuristics,
     "train_quality": TrainQuality,
     "quality": Quality,

@@ -1,12 +1,12 @@
 """Simple rules of the field about a text's words and lines: Gopher, C4, FineWeb.
 
-Gopher: Rae et al. 2021, A.1.1 and table A1. C4: Raffel et al. 2020, section 2.2; its first version of 2019 asks
-for 5 sentences in lines of 3 words, and so does FineWeb. FineWeb: Penedo et al. 2024, section 3.6; its code rejects
-from 1 % of characters in duplicate lines, the paper from 10 %, and the rule of line feeds is in the code alone.
+Gopher: Rae et al. 2021, A.1.1 and table A1. C4: Raffel et al. 2020, section 2.2; its first version of 2019
+has 5 sentences in lines of 3 words, and so has FineWeb. FineWeb: Penedo et al. 2024, section 3.6; its code
+rejects from 1 % of characters in duplicate lines, the paper from 10 %, and only the code counts line feeds.
 
-The papers leave much open, and datatrove has filled it in. Where it measures something else than we do is said
-in benchmarks/differences.py, cause by cause, with who is right: `python -m benchmarks.agreement` switches them
-off one by one, until every value is the same.
+The papers leave much open, and datatrove has filled it in. Where it measures something else than we do is
+said in benchmarks/differences.py, cause by cause, with who is right: `python -m benchmarks.agreement` changes
+them one by one, until every value is the same.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,17 +18,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from classifiers.words import Words, words
+from classifiers.words import words
 from pipeline.dataset import Dataset
 from pipeline.errors import nearest
 from pipeline.schema import REASON, with_column
 from pipeline.stage import MapStage
-from stages.lines import Limits, LineCounts, Phrases, count_in_lines, lines
+from stages.lines import DROPPED, Limits, LineCounts, Phrases, count_in_lines, lines, phrases_of
 from stages.repetition import DUPLICATE, TOP, repeated_grams, repeated_lines
 from stages.shape import APART, SOUTHERN, Shape, shape_of
 from stages.stop_words import choose, count_stop_words
 
 FAILED = "failed_rules"
+SURE = 0.35  # score of a language; below it most texts are in one that the model does not know
 _COUNTS = ("words", "stop_words", "sentences", "curly_brackets", "lorem_ipsum")
 _SHARES = (
     *("word_length", "hashes_per_word", "ellipses_per_word", "alphabetic_words"),
@@ -37,10 +38,6 @@ _SHARES = (
     *("duplicate_line_characters", "duplicate_paragraph_characters"),
     *(f"top_{n}_gram" for n in TOP),
     *(f"duplicate_{n}_grams" for n in DUPLICATE),
-)
-DROPPED = (  # C4 drops lines with these
-    *("javascript", "terms of use", "privacy policy", "cookie policy"),
-    *("uses cookies", "use of cookies", "use cookies"),
 )
 
 
@@ -88,7 +85,8 @@ class Heuristics(MapStage):
     names all of them; `pipeline forecast` tells what each rule, also of the other presets, would reject.
 
     Words are those of `classifiers/words.py`, never punctuation; signs of scripts without spaces count by
-    the words they make on average. With a column `language`, stop words are those of the language.
+    the words they make on average. With a column `language`, stop words are those of the language, where its
+    score is not so low that it must be another (README, "Rules of the field").
     C4 drops lines and then judges what is left; here texts stay whole, and the lines that C4 drops only do
     not count as sentences: `clean_lines` drops them. C4's list of bad words is not among the rules.
 
@@ -129,6 +127,7 @@ class Heuristics(MapStage):
     """
 
     version: ClassVar[int] = 2
+    replaces: ClassVar[frozenset[str]] = frozenset((*_COUNTS, *_SHARES, FAILED))  # by those of a cleaner text
 
     rules: tuple[str, ...] = PRESETS
     min_words: int = 50
@@ -186,8 +185,7 @@ class Heuristics(MapStage):
 
     def process(self, documents: pa.Table, loaded: Any) -> pa.Table:
         """Measure, then judge by the measured columns alone."""
-        languages = documents["language"] if "language" in documents.column_names else None
-        for name, values in self._measure(documents["text"].combine_chunks(), languages).items():
+        for name, values in self._measure(documents["text"].combine_chunks(), _languages(documents)).items():
             documents = with_column(documents, name, values)
         judged = self.judge(documents)
         broken = {name: mask for preset in self._presets() for name, mask in judged[preset].items()}
@@ -267,13 +265,17 @@ def _line_values(shape: Shape, counts: LineCounts, number: Any) -> dict[str, Any
     }
 
 
+def _languages(documents: pa.Table) -> pa.ChunkedArray | None:
+    """Of each document, null where it is a guess; None if nobody has looked."""
+    if "language" not in documents.column_names:
+        return None
+    if "language_score" not in documents.column_names:
+        return documents["language"]
+    known = pc.greater_equal(documents["language_score"], pa.scalar(SURE, pa.float32()))
+    return pc.if_else(known, documents["language"], pa.scalar(None, pa.string()))
+
+
 @cache
 def _phrases() -> Phrases:
     """What C4 looks for: place holder text counts against a document, the others against a line."""
-    found: Words = words(pa.array(["lorem ipsum", *DROPPED]))
-    lengths = np.diff(found.offsets)
-    hashes = np.zeros((len(lengths), 3), np.uint64)
-    for row, length in enumerate(lengths):
-        hashes[row, :length] = found.hashes[found.offsets[row] : found.offsets[row + 1]]
-    first = np.bitwise_or.reduce(np.uint64(1) << (hashes[:, 0] & np.uint64(63)))
-    return Phrases(hashes, lengths, first, np.arange(len(lengths)) > 0)
+    return phrases_of("lorem ipsum", *DROPPED)._replace(voids=np.arange(1 + len(DROPPED)) > 0)

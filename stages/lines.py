@@ -7,7 +7,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from classifiers.kernel import lean
-from classifiers.words import Words, decode, finalize, locate
+from classifiers.words import Words, decode, finalize, locate, words
 from stages.scan import block_at, find, inner_bytes
 from stages.shape import IDEOGRAPH, letters_of, script_of
 
@@ -21,6 +21,11 @@ _STOP, _QUOTE, _CLOSER, _BULLET = 1, 2, 4, 8
 _MARKS = np.zeros(0x10000, np.uint8)
 for _signs, _flag in ((STOPS, _STOP), (QUOTES, _QUOTE), (CLOSERS, _CLOSER), (BULLETS, _BULLET)):
     _MARKS[[ord(sign) for sign in _signs]] |= np.uint8(_flag)
+
+DROPPED = (  # C4 drops lines with these
+    *("javascript", "terms of use", "privacy policy", "cookie policy"),
+    *("uses cookies", "use of cookies", "use cookies"),
+)
 
 # Bytes of characters that are neither marks nor SOUTHERN, as far as the first byte tells.
 _PASS = np.ones(256, np.bool_)
@@ -59,7 +64,7 @@ class LineCounts(NamedTuple):
 class Phrases(NamedTuple):
     """Word sequences to look for, as hashes."""
 
-    words: NDArray[np.uint64]  # row: a phrase of up to three words
+    words: NDArray[np.uint64]  # row: a phrase, as many words as the longest has
     lengths: NDArray[np.int64]  # words in it
     first: np.uint64  # bit h % 64 for the hash h of each first word
     voids: NDArray[np.bool_]  # whether C4 drops the line; else it counts against the document
@@ -86,6 +91,17 @@ def lines(texts: pa.Array) -> Lines:
     )
     _lines(data, begins, ends, found)
     return Lines(*(column[: found.offsets[-1]] for column in found[:-1]), found.offsets)
+
+
+def phrases_of(*phrases: str) -> Phrases:
+    """Phrases that void a line, in any case and whatever stands between their words."""
+    found = words(pa.array(phrases, pa.string()))
+    lengths = np.diff(found.offsets)
+    hashes = np.zeros((len(lengths), int(lengths.max(initial=1))), np.uint64)
+    for row, length in enumerate(lengths):
+        hashes[row, :length] = found.hashes[found.offsets[row] : found.offsets[row + 1]]
+    first = np.bitwise_or.reduce(np.uint64(1) << (hashes[:, 0] & np.uint64(63)), initial=np.uint64(0))
+    return Phrases(hashes, lengths, first, np.ones(len(lengths), np.bool_))
 
 
 def count_in_lines(

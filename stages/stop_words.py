@@ -35,7 +35,10 @@ _LISTS = {
     "it": "di e che la il in un a per è una con non del sono si le da",
     "ja": "の に は を た が で て と し れ さ も な い か ら こ",
     "ko": "이 그 수 것 및 등 더 한 할 있는 있다 하는 그리고 또는 위해 대한 모든 때 있으며 있었다 된다 하였다 "
-    "했다 이후 때문에 다른 가장 같은 함께 통해 따라 두 중 후 약 이는 그는 있고",
+    "했다 이후 때문에 다른 가장 같은 함께 통해 따라 두 중 후 약 이는 그는 있고 "
+    "한다 되었다 또한 그러나 하지만 것을 것으로 것이다 이다 많은 여러 의해 위한 당시 다시 큰 모두 현재 또 "
+    # particles, which follow a bracket
+    "은 는 가 을 를 의 에 에서 로 으로 와 과 라는 라고",
     "nl": "de het een van en in is dat op te zijn met voor niet aan er om ook",
     "no": "og i det er på som en til for av at med de ikke den har et",
     "pl": "i w na z się nie do to że jest o jak a od za przez po co",

@@ -217,7 +217,7 @@ def theirs(pieces: list[str], rounds: int) -> Times:
 
 
 def fasttext_of(texts: Sequence[str]) -> Any:
-    """A classifier of words and pairs of words; of words alone, on so few texts, training ends in NaN at times."""
+    """A classifier of words and pairs; training on so few texts by words alone ends in NaN at times."""
     import fasttext
 
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:

@@ -27,12 +27,12 @@ DROPPED = (  # C4 drops lines with these
     *("uses cookies", "use of cookies", "use cookies"),
 )
 
-# Bytes of characters that are neither marks nor SOUTHERN, as far as the first byte tells.
+# Bytes that cannot begin a sentence's end, a terminal mark or a SOUTHERN letter, as far as one byte tells.
 _PASS = np.ones(256, np.bool_)
-_PASS[[sign.encode()[0] for sign in STOPS + CLOSERS]] = False
+_PASS[[sign.encode()[0] for sign in STOPS]] = False
 _PASS[[chr(code).encode()[0] for code in (0x0E00, 0x1000, 0xA9E0)]] = False
-_DOTS, _SIGN = (46, 46, 46), (0xE2, 0x80, 0xA6)  # "..." and "…"
-_BASE = np.uint64(0x9FB21C651E98DF25)
+_DOTS, _ELLIPSIS = (46, 46, 46), (0xE2, 0x80, 0xA6)
+_MULTIPLIER = np.uint64(0x9FB21C651E98DF25)
 
 
 class Lines(NamedTuple):
@@ -90,7 +90,15 @@ def lines(texts: pa.Array) -> Lines:
         offsets=np.zeros(len(begins) + 1, np.int64),
     )
     _lines(data, begins, ends, found)
-    return Lines(*(column[: found.offsets[-1]] for column in found[:-1]), found.offsets)
+    count = int(found.offsets[-1])
+    return Lines(
+        found.starts[:count],
+        found.ends[:count],
+        found.characters[:count],
+        found.hashes[:count],
+        found.opens[:count],
+        found.offsets,
+    )
 
 
 def phrases_of(*phrases: str) -> Phrases:
@@ -150,8 +158,8 @@ def _digest(text: NDArray[np.uint8], at: int, end: int) -> tuple[np.uint64, int]
     state, inner = np.uint64(end - at), 0
     while at < end:
         block = block_at(text, at, end)
-        state = (state ^ block) * _BASE
-        state ^= state >> np.uint64(32)
+        state ^= block
+        state = (state ^ (state >> np.uint64(32))) * _MULTIPLIER
         inner += inner_bytes(block)
         at += 8
     return finalize(state), inner
@@ -171,18 +179,15 @@ def _count_signs(
             hashes += byte == 35
             curly += (byte == 123) | (byte == 125)
         counts.breaks[document], counts.hashes[document] = breaks, hashes
-        counts.curly[document] = curly
-        # What stands n times in a row stands n - 1 times twice in a row: the difference is the rows.
-        dots, signs = (
-            _times(text, _DOTS) - _times(text, _DOTS + _DOTS[:1]),
-            _times(text, _SIGN) - _times(text, _SIGN + _SIGN),
-        )
-        counts.ellipses[document] = dots + signs
+        # A run of n dots has n - 2 times three of them, and n - 3 times four; a run of n signs is alike.
+        dots = _times(text, _DOTS) - _times(text, _DOTS + _DOTS[:1])
+        signs = _times(text, _ELLIPSIS) - _times(text, _ELLIPSIS + _ELLIPSIS)
+        counts.curly[document], counts.ellipses[document] = curly, dots + signs
 
 
 @lean
 def _times(text: NDArray[np.uint8], sign: tuple[int, ...]) -> int:
-    """How often some bytes stand in a text, be it one over the other."""
+    """How often some bytes stand in a text; they may overlap."""
     times = 0
     for at in range(len(text) - len(sign) + 1):
         same = True

@@ -20,9 +20,8 @@ TOP = (2, 3, 4)  # n of the n-grams of which the most frequent one counts
 DUPLICATE = (5, 6, 7, 8, 9, 10)  # n of those of which every repetition counts
 _BASE = np.uint64(0xD1342543DE82EF95)  # of the polynomial in the hashes of a gram's words, modulo 2^64
 _BREAK = np.uint64(0x2545F4914F6CDD1D)
-_Spans = tuple[
-    NDArray[np.uint8], NDArray[np.int32], NDArray[np.int32]
-]  # a text, where its words begin and end
+# A text, and where its words begin and end.
+_Spans = tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.int32]]
 
 
 def repeated_lines(rows: Lines) -> NDArray[np.float64]:
@@ -148,7 +147,7 @@ def _repeated_grams(
     found, shape = split
     for document in range(len(shares)):
         first, last = found.offsets[document], found.offsets[document + 1]
-        words = data[begins[document] :], found.starts[first:last], found.ends[first:last]
+        spans = data[begins[document] :], found.starts[first:last], found.ends[first:last]
         for word in range(last - first):
             grams.prefixes[word + 1] = grams.prefixes[word] * _BASE + found.hashes[first + word]
             grams.places[word] = word
@@ -159,9 +158,9 @@ def _repeated_grams(
             number = _lengthen(grams, number, known, n)
             known = n
             if column < len(TOP):
-                covered, number = _top(words, n, grams, number)
+                covered, number = _top(spans, n, grams, number)
             else:
-                covered = _again(words, n, grams, number)
+                covered = _again(spans, n, grams, number)
             shares[document, column] = min(covered / whole, 1.0)
             if not covered:
                 break  # no gram of these occurs twice
@@ -192,7 +191,7 @@ def _lengthen(grams: _Grams, number: int, known: int, n: int) -> int:
 
 
 @lean
-def _top(words: _Spans, n: int, grams: _Grams, number: int) -> tuple[int, int]:
+def _top(spans: _Spans, n: int, grams: _Grams, number: int) -> tuple[int, int]:
     """Characters in all occurrences of the gram with the most; how many grams occur twice: only they stay."""
     for gram in range(number):
         grams.counts[grams.firsts[gram]] += 1
@@ -203,28 +202,28 @@ def _top(words: _Spans, n: int, grams: _Grams, number: int) -> tuple[int, int]:
     covered = left = 0
     for gram in range(number):
         if grams.firsts[gram] == top:
-            covered += _characters(words, grams.places[gram], n)
+            covered += _characters(spans, grams.places[gram], n)
         grams.places[left] = grams.places[gram]
         left += grams.counts[grams.firsts[gram]] > 1
     return covered, left
 
 
 @lean
-def _again(words: _Spans, n: int, grams: _Grams, number: int) -> int:
+def _again(spans: _Spans, n: int, grams: _Grams, number: int) -> int:
     """Characters in grams that occurred before; after one, the next begins behind it."""
     covered = free = 0
     for gram in range(number):
         at, first = grams.places[gram], grams.firsts[gram]
         if at >= free:
             if grams.counts[first]:
-                covered += _characters(words, at, n)
+                covered += _characters(spans, at, n)
                 free = at + n
             grams.counts[first] = 1
     return covered
 
 
 @lean
-def _characters(words: _Spans, at: int, n: int) -> int:
+def _characters(spans: _Spans, at: int, n: int) -> int:
     """From a word to the end of the last of n words."""
-    text, starts, ends = words
+    text, starts, ends = spans
     return characters(text, starts[at], ends[at + n - 1])

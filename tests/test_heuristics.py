@@ -1,5 +1,6 @@
 """Heuristics: every value against a plain-Python twin, prose of every script, rules at their bounds."""
 
+import re
 import unicodedata
 from collections import Counter
 
@@ -61,6 +62,7 @@ def twin(text):
         "words": total,
         "curly_brackets": text.count("{") + text.count("}"),
         "hashes_per_word": text.count("#") / max(total, 1),
+        "ellipses_per_word": len(re.findall(r"\.{3,}|…+", text)) / max(total, 1),
         "newlines_per_word": text.count("\n") / max(total, 1),
         "alphabetic_words": 1.0 if units else 0.0,
         "duplicate_lines": repeated(Counter(lines)) / number,
@@ -124,6 +126,17 @@ def test_every_value_is_that_of_the_twin(text):
     for name, value in twin(text).items():
         wanted = min(value, 1.0) if name.startswith("top") else value
         assert found[name] == pytest.approx(wanted, rel=1e-6), name
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(["a", "b", "ab", "ab.\n", "的", "กา", "é"]), max_size=300).map(" ".join))
+@example("a b c d e f g h i j k l " * 9 + "a b c\n" * 40)
+@example("的一是不了在有和这我为中与以也" * 9 + "กาขาคางา" * 30)
+def test_repetition_in_longer_texts_is_that_of_the_twin(text):
+    found = one(text)
+    for name, value in twin(text).items():
+        if "gram" in name or "duplicate" in name:
+            assert found[name] == pytest.approx(min(value, 1.0), rel=1e-6), name
 
 
 @settings(max_examples=60, deadline=None)

@@ -3,10 +3,10 @@
 python -m benchmarks.agreement [--documents 1000] [--data ../shared/data]
 
 Reads Wikipedia, Standard Ebooks and the main texts of crawled pages. datatrove runs in an environment of its
-own (benchmarks/peers.py). Of each measure: in how many documents the values are the same as they are, in how
-many the rule decides the same by the same bound, the largest difference; then every cause of differences
-(benchmarks/differences.py), changed to our way one after another, and in how many documents it moves the
-value. What is left at the end must be nothing, or the command fails. Takes a few minutes.
+own (benchmarks/peers.py). Of each measure: in how many documents the values are the same, and how many each
+of us rejects by the same bound; then the causes of differences (benchmarks/differences.py), changed to our
+way one after another, and in how many documents each moves the value. What is left at the end must be
+nothing, or the command fails. Takes a few minutes.
 """
 
 import sys
@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import peers
-from benchmarks.differences import CAUSES, Document, c4_lines, documents, measures
+from benchmarks.differences import BOUNDS, CAUSES, Document, c4_lines, documents, measures
 from pipeline.dataset import Dataset
 from pipeline.executors import Inline
 from pipeline.recipe import parse
@@ -63,7 +63,7 @@ class Compared(NamedTuple):
     name: str
     theirs: NDArray[np.float64]
     ours: NDArray[np.float64]
-    same_decisions: int
+    rejected: tuple[int, int, int]  # by datatrove, by us, by one of us alone
     moved: Mapping[str, int]  # by cause: documents
     left: (
         int  # documents that differ when all causes are changed, or that do not begin with datatrove's value
@@ -111,7 +111,8 @@ def compare(texts: Sequence[str], answers: Sequence[Mapping[str, Any]]) -> list[
         ours = our_values(table, name)
         theirs = np.array([answer["values"][name] for answer in answers])
         fails = np.array([answer["fails"][name] for answer in answers])
-        same = int((broken[rules[name]].to_numpy(zero_copy_only=False) == fails).sum())
+        ours_fail = broken[rules[name]].to_numpy(zero_copy_only=False)
+        rejected = int(fails.sum()), int(ours_fail.sum()), int((fails != ours_fail).sum())
         way = [values_of(read, measure, causes[:known]) for known in range(len(causes) + 1)]
         moved = {
             cause: int((~close(before, after, EXACT)).sum())
@@ -120,7 +121,7 @@ def compare(texts: Sequence[str], answers: Sequence[Mapping[str, Any]]) -> list[
         left = ~close(way[0], theirs, EXACT) | ~close(way[-1], ours, CLOSE)
         if name == "sentences":  # of the same lines
             left |= [c4_lines(d, ()) != answer["lines"] for d, answer in zip(read, answers, strict=True)]
-        compared.append(Compared(name, theirs, ours, same, moved, int(left.sum())))
+        compared.append(Compared(name, theirs, ours, rejected, moved, int(left.sum())))
     return compared
 
 
@@ -155,24 +156,27 @@ def tables(compared: Sequence[Compared]) -> list[Table]:
         *(
             "measure",
             "same value",
-            "same decision",
-            "largest difference",
+            "it rejects",
+            "we reject",
+            "only one",
             "documents that causes move",
             "left",
         ),
-        title=f"Ours and datatrove's, {number} English documents",
+        title=f"datatrove's measures and ours, % of {number} English documents",
     )
     for each in compared:
-        same = close(each.theirs, each.ours, CLOSE).sum() / number
-        largest = np.nanmax(np.abs(each.theirs - each.ours))
+        same = close(each.theirs, each.ours, CLOSE).sum()
         causes = ", ".join(f"{cause} {count}" for cause, count in each.moved.items() if count)
-        decisions = f"{100 * each.same_decisions / number:.1f} %"
-        found.add_row(each.name, f"{100 * same:.1f} %", decisions, f"{largest:.3g}", causes, str(each.left))
+        shares = (f"{100 * count / number:.1f}" for count in (same, *each.rejected))
+        found.add_row(each.name, *shares, causes, str(each.left))
     listed = Table("cause", "datatrove", "ours", "right by the papers", "moves", title="Causes")
     for name, cause in CAUSES.items():
         moves = sum(each.moved.get(name, 0) for each in compared)
         listed.add_row(name, cause.theirs, cause.ours, cause.right, str(moves))
-    return [found, listed]
+    bounds = Table("bound", "datatrove", "ours", "right by the papers", title="Bounds, made equal above")
+    for name, cause in BOUNDS.items():
+        bounds.add_row(name, *cause)
+    return [found, listed, bounds]
 
 
 if __name__ == "__main__":

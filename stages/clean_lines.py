@@ -28,7 +28,7 @@ class CleanLines(MapStage):
     they separate. A document that loses nothing keeps its text to the byte.
 
     FineWeb has all of it but the first rule, with lines of 3 words and pages of 5 sentences (Penedo et al.
-    2024, section 3.5), as C4 had in its first version. C4's rules for whole pages are in `heuristics`.
+    2024, section 3.5), as an earlier version of C4's paper. C4's rules for whole pages are in `heuristics`.
 
     Fields:
         citations: whether '[12]', '[edit]' and '[citation needed]' are removed first, as C4's code does

@@ -1,8 +1,9 @@
 """Simple rules of the field about a text's words and lines: Gopher, C4, FineWeb.
 
-Gopher: Rae et al. 2021, A.1.1 and table A1. C4: Raffel et al. 2020, section 2.2; its first version of 2019
-has 5 sentences in lines of 3 words, and so has FineWeb. FineWeb: Penedo et al. 2024, section 3.6; its code
-rejects from 1 % of characters in duplicate lines, the paper from 10 %, and only the code counts line feeds.
+Gopher: Rae et al. 2021, A.1.1 and table A1. C4: Raffel et al. 2020, section 2.2; an earlier version of the
+paper has 5 sentences in lines of 3 words, and so has FineWeb. FineWeb: Penedo et al. 2024, section 3.6; its
+code rejects from 1 % of characters in duplicate lines, the paper from 10 %, and only the code counts line
+feeds.
 
 The papers leave much open, and datatrove has filled it in. Where it measures something else than we do is
 said in benchmarks/differences.py, cause by cause, with who is right: `python -m benchmarks.agreement` changes

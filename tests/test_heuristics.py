@@ -200,6 +200,46 @@ def test_what_is_not_prose_goes_by_its_own_rule():
     }
 
 
+def test_every_rule_rejects_something():
+    paragraph = PROSE["en"].split("\n")[0]
+    texts = [
+        "Too short.",
+        " ".join(f"{chr(97 + n % 26) * 12}{chr(97 + n // 26)}" for n in range(80)),
+        *(
+            "# " * 80 + PROSE["en"],
+            "… " * 80 + PROSE["en"],
+            "1815 " * 600 + PROSE["en"],
+            "ding dong bang " * 90,
+        ),
+        "\n".join(f"• line {chr(97 + n)}…" for n in range(20)),
+        "\n\n".join([paragraph] * 3),
+        "Lorem ipsum {dolor}.",
+        "\n".join(f"Item {n}" for n in range(40)),
+    ]
+    failed = " ".join(row["failed_rules"] for row in measured(*texts)).split()
+    assert set(failed) == {rule.name for rule in RULES}
+
+
+def test_a_guessed_language_is_not_judged_by_its_stop_words():
+    columns = {"language": pa.array(["en", "en"]), "language_score": pa.array([0.2, 0.9], pa.float32())}
+    keywords = pa.array(["harbour boats trees"] * 2, pa.large_string())
+    rows = EVERY.process(pa.table({"text": keywords} | columns), None).to_pylist()
+    assert [row["stop_words"] for row in rows] == [None, 0]
+
+
+def test_korean_prose_has_stop_words_whatever_it_is_about():
+    assert (
+        one("마리오는 (게임의 주인공)은 버섯을 먹는다. 쿠파(악당)를 이긴다.", language="ko")["stop_words"]
+        == 2
+    )
+
+
+def test_what_is_measured_again_replaces_what_was_measured_before():
+    before = EVERY.process(table(["Too short."]), None)
+    after = EVERY.process(before.set_column(0, "text", pa.array([PROSE["en"]], pa.large_string())), None)
+    assert after.to_pylist()[0] == one(PROSE["en"])
+
+
 def test_c4_and_fineweb():
     c4, fineweb = Heuristics(rules=("c4",)), Heuristics(rules=("fineweb",))
     assert one(PROSE["en"] + "\nLorem  IPSUM dolor.", c4)["reason"] == "heuristics:c4_lorem_ipsum"

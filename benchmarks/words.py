@@ -234,7 +234,7 @@ def against_peers(pieces: list[str], rounds: int) -> Table:
     """The first table."""
     mine, usual = ours(pieces, rounds), theirs(pieces, rounds)
     table = new_table(
-        f"English: µs per document ({describe(pieces)})", ("ours", "", "the usual way", "", "×")
+        f"English: µs per document ({describe(pieces)})", ("ours", "µs", "the usual way", "µs", "×")
     )
 
     def microseconds(times: Times, names: Sequence[str]) -> float:

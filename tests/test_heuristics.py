@@ -12,8 +12,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scripts import SENTENCES
 
-from classifiers.words import words
+from classifiers.words import SEPARATOR, SIGN, character_table, words
 from stages.heuristics import PRESETS, RULES, Heuristics
+from stages.shape import IDEOGRAPH, script_of
 
 TEXTS = st.text(st.sampled_from("ab.,!\"'#{}…•- \n\n的在。？กา้ кé가"), max_size=60)
 EVERY = Heuristics()
@@ -170,6 +171,13 @@ def test_an_unknown_language_is_not_judged_by_stop_words_of_another():
     assert one(greek, language="el")["stop_words"] == 2
     assert one(greek)["stop_words"] is None  # not Latin: the lists are too few to tell
     assert one("The cat sat with the dog of the house")["stop_words"] == 3
+
+
+def test_units_that_begin_as_han_does_are_han():
+    codes = np.arange(0x4000, 0xA000)  # those whose UTF-8 begins with E4 to E9
+    assert {chr(code).encode()[0] for code in codes} == set(range(0xE4, 0xEA))
+    assert set(character_table()[codes] >> 24) == {SEPARATOR, SIGN}  # hexagrams make no unit
+    assert {script_of(int(code)) for code in codes} == {IDEOGRAPH}
 
 
 def test_what_is_not_prose_goes_by_its_own_rule():

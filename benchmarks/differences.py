@@ -211,23 +211,24 @@ def copies(d: Document, ours: Collection[str], paragraphs: bool, characters: boo
     return sum(n * len(part.replace("\0", "")) for part, n in again) / len(text)
 
 
-def _grams(d: Document, ours: Collection[str], n: int) -> tuple[list[Any], Callable[[int], int]]:
-    """Keys of the n-grams, and how many characters the one at a place has."""
+def _grams(
+    d: Document, ours: Collection[str], n: int, blanks: bool
+) -> tuple[list[Any], Callable[[int], int]]:
+    """Keys of the n-grams, and how many characters the one at a place has; datatrove may count blanks."""
     listed = d.words(ours)
     keys = d.keys if "case" in ours else listed
     n = n * 16 // int(WEIGHTS[d.script]) if "signs" in ours else n
-    joint = n - 1 if "top" in ours else 0
 
     def characters(at: int) -> int:
         if "spans" in ours:
             return d.spans[at + n - 1][1] - d.spans[at][0]
-        return sum(map(len, listed[at : at + n])) + joint
+        return sum(map(len, listed[at : at + n])) + (n - 1) * blanks
 
     return [tuple(keys[at : at + n]) for at in range(len(keys) - n + 1)], characters
 
 
 def top_gram(d: Document, ours: Collection[str], n: int) -> float:
-    keys, characters = _grams(d, {*ours, "top"}, n)
+    keys, characters = _grams(d, ours, n, blanks=True)
     if not keys:
         return 0.0
     gram, count = Counter(keys).most_common(1)[0]
@@ -239,7 +240,7 @@ def top_gram(d: Document, ours: Collection[str], n: int) -> float:
 
 
 def repeated_grams(d: Document, ours: Collection[str], n: int) -> float:
-    keys, characters = _grams(d, ours, n)
+    keys, characters = _grams(d, ours, n, blanks=False)
     width = len(keys[0]) if keys else 1
     if "joined" not in ours:
         keys = ["".join(key) for key in keys]

@@ -8,9 +8,10 @@ which is ../shared/data; texts are cut to pieces of --bytes. A time is CPU time 
 where there are fewer pieces than its 1,024 rows, they come again.
 
 The first table, which --no-peers leaves out, is of English. Ours begins with Arrow's texts, so every row has
-the splitting into words in it. The peers are scikit-learn, datasketch and fastText from our own environment,
-and datatrove's filters from one of its own (benchmarks/peers.py), all from Python strings. The second table
-is of ours in every language that the files have a piece of.
+the splitting into words in it; a score needs the words alone, features are what a model learns from. The
+peers are scikit-learn, datasketch and fastText from our own environment, and datatrove's filters from one of
+its own (benchmarks/peers.py), all from Python strings. The second table is of ours in every language that the
+files have a piece of.
 """
 
 import io
@@ -61,24 +62,22 @@ class Row(NamedTuple):
     peers: Sequence[str]
 
 
-SPLIT = "words"
-HEURISTICS = "heuristics"
+SPLIT, HEURISTICS = "words", "heuristics"
 FILTERS = ("Gopher's quality", "Gopher's repetition", "C4's", "FineWeb's")
+ONCE = (HEURISTICS, "features", "score", "MinHash")  # heuristics split the words for all
+APART = (*ONCE, SPLIT, SPLIT)  # three stages as they are, each of which splits them
+USUAL = ("features", "score", "MinHash", *FILTERS)
 ROWS = (
     Row("words, features", (SPLIT, "features"), "HashingVectorizer", ("features",)),
-    Row(
-        "words, features, score",
-        (SPLIT, "features", "score"),
-        "HashingVectorizer, predict_proba",
-        ("features", "score"),
-    ),
+    Row("words, score", (SPLIT, "score"), "HashingVectorizer, predict_proba", ("features", "score")),
+    Row("words, score", (SPLIT, "score"), "fastText: predict", ("fastText",)),
     Row("words, shingles, MinHash", (SPLIT, "MinHash"), "datasketch", ("MinHash",)),
     Row("words, lines, repetition", (SPLIT, "repetition"), "datatrove: Gopher's repetition", FILTERS[1:2]),
     *(Row("heuristics, all", (HEURISTICS,), f"datatrove: {name}", (name,)) for name in FILTERS),
     Row("heuristics, all", (HEURISTICS,), "datatrove: all four", FILTERS),
+    Row("all of ours, words split once", ONCE, "all of theirs, without fastText", USUAL),
+    Row("all of ours, split by each stage", APART, "all of theirs, without fastText", USUAL),
 )
-ONCE = (HEURISTICS, "features", "score", "MinHash")  # heuristics split the words for all
-APART = (*ONCE, SPLIT, SPLIT)  # three stages as they are, each of which splits them
 
 
 def main(
@@ -242,22 +241,14 @@ def against_peers(pieces: list[str], rounds: int) -> Table:
 
     for what, names, way, others in ROWS:
         one, other = microseconds(mine, names), microseconds(usual, others)
-        table.add_row(what, f"{one:.1f}", way, f"{other:,.1f}", f"{other / one:,.0f}")
-    table.add_section()
-    one, other = microseconds(mine, (SPLIT, "score")), microseconds(usual, ("fastText",))
-    table.add_row("words, score", f"{one:.1f}", "fastText: predict", f"{other:,.1f}", f"{other / one:,.1f}")
-    table.add_section()
-    for what, names in (("all of ours, words split once", ONCE), ("all of ours, split by each stage", APART)):
-        everything = microseconds(usual, ("features", "score", "MinHash", *FILTERS))
-        one = microseconds(mine, names)
-        table.add_row(what, f"{one:.1f}", "all of theirs", f"{everything:,.1f}", f"{everything / one:,.0f}")
+        table.add_row(what, f"{one:.1f}", way, f"{other:,.1f}", f"{other / one:,.1f}")
     return table
 
 
 def by_script(measured: Mapping[str, tuple[Sequence[str], Times]]) -> Table:
     """The second table."""
     names = (SPLIT, "features", "score", "MinHash", HEURISTICS)
-    columns = ("language", "documents", "bytes", "words", *names, "all, split once", "µs per kB")
+    columns = ("language", "documents", "bytes", "units", *names, "all, split once", "µs per kB")
     table = new_table("Ours by language: µs per document", columns)
     for name, (texts, times) in measured.items():
         number, size = len(texts), sum(len(text.encode()) for text in texts)

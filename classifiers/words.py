@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from classifiers.kernel import kernel
+from classifiers.kernel import lean
 
 # What a character is. A table entry is this in the top byte and the folded code point below.
 SEPARATOR, LETTER, DIGIT, SIGN, MARK, IGNORED, APOSTROPHE = range(7)  # a sign is one unit by itself
@@ -120,7 +120,7 @@ def locate(texts: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArr
     return data, begins, ends
 
 
-@kernel
+@lean
 def finalize(state: np.uint64) -> np.uint64:
     """Spread every bit of `state` over all 64: a bijection of three xor-shifts and two multiplications."""
     state ^= state >> np.uint64(32)
@@ -130,7 +130,7 @@ def finalize(state: np.uint64) -> np.uint64:
     return state ^ (state >> np.uint64(28))
 
 
-@kernel
+@lean
 def decode(data: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
     """The code point at `at` and its width; (0, 1), a separator, at the end and where it is not UTF-8."""
     if at == end:
@@ -156,12 +156,19 @@ def decode(data: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
     return code, width
 
 
-@kernel
-def _ascii_run(data: NDArray[np.uint8], at: int) -> tuple[np.uint64, int]:
-    """The ASCII letters and digits that lead the eight bytes at `at`, in lower case, and how many."""
+@lean
+def eight(data: NDArray[np.uint8], at: int) -> np.uint64:
+    """The eight bytes at `at` as one number, the first of them its lowest."""
     block = np.uint64(0)
     for lane in range(8):
         block |= np.uint64(data[np.uint64(at) + np.uint64(lane)]) << np.uint64(8 * lane)
+    return block
+
+
+@lean
+def _ascii_run(data: NDArray[np.uint8], at: int) -> tuple[np.uint64, int]:
+    """The ASCII letters and digits that lead the eight bytes at `at`, in lower case, and how many."""
+    block = eight(data, at)
     # Adding to the low seven bits of a lane carries into its eighth from a chosen character upwards.
     low = block & _LOW
     letter = low | _LOWERCASE
@@ -173,7 +180,7 @@ def _ascii_run(data: NDArray[np.uint8], at: int) -> tuple[np.uint64, int]:
     return letter & run, int(np.int64(((run & _EVERY) * _EVERY) >> np.uint64(56)))
 
 
-@kernel
+@lean
 def _absorb(
     state: tuple[np.uint64, np.uint64, int], piece: np.uint64, width: int
 ) -> tuple[np.uint64, np.uint64, int]:
@@ -187,7 +194,7 @@ def _absorb(
     return digest, block, filled + width
 
 
-@kernel
+@lean
 def _write(units: Words, unit: int, state: tuple[np.uint64, np.uint64, int], start: int, stop: int) -> None:
     """Finish a unit. The number of bytes in the open block, at most seven, goes into its eighth byte."""
     digest, block, filled = state
@@ -196,7 +203,7 @@ def _write(units: Words, unit: int, state: tuple[np.uint64, np.uint64, int], sta
     units.ends[unit] = stop
 
 
-@kernel
+@lean
 def _split(
     data: NDArray[np.uint8],
     begins: NDArray[np.int64],

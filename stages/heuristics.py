@@ -234,7 +234,7 @@ class Heuristics(MapStage):
         values["sentences"] = counts.sentences
         values["curly_brackets"] = counts.curly
         values["lorem_ipsum"] = counts.placeholders
-        repeated = np.hstack([repeated_lines(rows), repeated_grams(found, shape)])
+        repeated = np.hstack([repeated_lines(rows), repeated_grams(texts, found, shape)])
         for column, name in enumerate(_SHARES[_SHARES.index("duplicate_lines") :]):
             values[name] = repeated[:, column]
         return {f.name: pa.array(values[f.name]).cast(f.type) for f in self.adds() if f.name in values}

@@ -6,8 +6,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from classifiers.kernel import kernel
+from classifiers.kernel import lean
 from classifiers.words import Words, decode, finalize, locate, words
+from stages.scan import block_at, find, inner_bytes
 from stages.shape import IDEOGRAPH, letters_of, script_of
 
 STOPS = (  # marks that end sentences: Unicode's Sentence_Terminal below U+10000, Tibetan's, and '…'
@@ -26,7 +27,12 @@ DROPPED = (  # C4 drops lines with these
     *("uses cookies", "use of cookies", "use cookies"),
 )
 
-_BASE = np.uint64(0x9FB21C651E98DF25)  # of the polynomial in the bytes of a line
+# Bytes that cannot begin a sentence's end, a terminal mark or a SOUTHERN letter, as far as one byte tells.
+_PASS = np.ones(256, np.bool_)
+_PASS[[sign.encode()[0] for sign in STOPS]] = False
+_PASS[[chr(code).encode()[0] for code in (0x0E00, 0x1000, 0xA9E0)]] = False
+_DOTS, _ELLIPSIS = (46, 46, 46), (0xE2, 0x80, 0xA6)
+_MULTIPLIER = np.uint64(0x9FB21C651E98DF25)
 
 
 class Lines(NamedTuple):
@@ -74,8 +80,7 @@ class Limits(NamedTuple):
 def lines(texts: pa.Array) -> Lines:
     r"""The lines of `string` or `large_string` texts; only \n ends a line (`stages/text.py` makes it so)."""
     data, begins, ends = locate(texts)
-    breaks = _count_breaks(data, begins, ends)
-    room = int(breaks.sum()) + len(begins)
+    room = int(((ends - begins + 1) // 2).sum())  # a line takes a byte and its end; see words()
     found = Lines(
         starts=np.empty(room, np.int32),
         ends=np.empty(room, np.int32),
@@ -85,7 +90,15 @@ def lines(texts: pa.Array) -> Lines:
         offsets=np.zeros(len(begins) + 1, np.int64),
     )
     _lines(data, begins, ends, found)
-    return found
+    count = int(found.offsets[-1])
+    return Lines(
+        found.starts[:count],
+        found.ends[:count],
+        found.characters[:count],
+        found.hashes[:count],
+        found.opens[:count],
+        found.offsets,
+    )
 
 
 def phrases_of(*phrases: str) -> Phrases:
@@ -111,76 +124,80 @@ def count_in_lines(
     return counts
 
 
-@kernel
-def _count_breaks(
-    data: NDArray[np.uint8], begins: NDArray[np.int64], ends: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    breaks = np.zeros(len(begins), np.int64)
-    for document in range(len(begins)):
-        for at in range(begins[document], ends[document]):
-            breaks[document] += data[at] == 10
-    return breaks
-
-
-@kernel
+@lean
 def _is_blank(byte: np.uint8) -> bool:
     return bool(byte in (9, 13, 32))
 
 
-@kernel
+@lean
 def _lines(data: NDArray[np.uint8], begins: NDArray[np.int64], ends: NDArray[np.int64], rows: Lines) -> None:
     row = 0
     for document in range(len(begins)):
-        begin, end = begins[document], ends[document]
-        opens, at = True, begin
-        while at < end:
-            stop = at
-            while stop < end and data[stop] != 10:
-                stop += 1
+        text = data[begins[document] : ends[document]]
+        opens, at = True, 0
+        while at < len(text):
+            stop = find(text, at, 10)
             first, last = at, stop
-            while first < last and _is_blank(data[first]):
+            while first < last and _is_blank(text[first]):
                 first += 1
-            while last > first and _is_blank(data[last - 1]):
+            while last > first and _is_blank(text[last - 1]):
                 last -= 1
             if last > first:
-                state, characters = np.uint64(last - first), 0
-                for k in range(first, last):
-                    state = state * _BASE + np.uint64(data[k]) + np.uint64(1)
-                    characters += (data[k] & np.uint8(0xC0)) != np.uint8(0x80)
-                rows.starts[row], rows.ends[row] = first - begin, last - begin
-                rows.characters[row], rows.hashes[row], rows.opens[row] = characters, finalize(state), opens
+                rows.hashes[row], inner = _digest(text, first, last)
+                rows.starts[row], rows.ends[row] = first, last
+                rows.characters[row], rows.opens[row] = last - first - inner, opens
                 row += 1
             opens = last == first
             at = stop + 1
         rows.offsets[document + 1] = row
 
 
-@kernel
+@lean
+def _digest(text: NDArray[np.uint8], at: int, end: int) -> tuple[np.uint64, int]:
+    """A hash of some bytes, and how many of them do not begin a character."""
+    state, inner = np.uint64(end - at), 0
+    while at < end:
+        block = block_at(text, at, end)
+        state ^= block
+        state = (state ^ (state >> np.uint64(32))) * _MULTIPLIER
+        inner += inner_bytes(block)
+        at += 8
+    return finalize(state), inner
+
+
+@lean
 def _count_signs(
     located: tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]], counts: LineCounts
 ) -> None:
     """What can be counted without knowing lines or words."""
     data, begins, ends = located
     for document in range(len(begins)):
-        breaks = hashes = curly = ellipses = dots = 0
-        dotted = False
-        for at in range(begins[document], ends[document]):
-            byte = data[at]
+        text = data[begins[document] : ends[document]]
+        breaks = hashes = curly = 0
+        for byte in text:
             breaks += byte == 10
             hashes += byte == 35
-            curly += byte in (123, 125)
-            dots = dots + 1 if byte == 46 else 0
-            ellipses += dots == 3
-            if byte == 0xA6 and at - begins[document] >= 2 and data[at - 1] == 0x80 and data[at - 2] == 0xE2:
-                ellipses += not dotted
-                dotted = True
-            elif byte not in (0xE2, 0x80):
-                dotted = False
+            curly += (byte == 123) | (byte == 125)
         counts.breaks[document], counts.hashes[document] = breaks, hashes
-        counts.curly[document], counts.ellipses[document] = curly, ellipses
+        # A run of n dots has n - 2 times three of them, and n - 3 times four; a run of n signs is alike.
+        dots = _times(text, _DOTS) - _times(text, _DOTS + _DOTS[:1])
+        signs = _times(text, _ELLIPSIS) - _times(text, _ELLIPSIS + _ELLIPSIS)
+        counts.curly[document], counts.ellipses[document] = curly, dots + signs
 
 
-@kernel
+@lean
+def _times(text: NDArray[np.uint8], sign: tuple[int, ...]) -> int:
+    """How often some bytes stand in a text; they may overlap."""
+    times = 0
+    for at in range(len(text) - len(sign) + 1):
+        same = True
+        for k in range(len(sign)):
+            same &= text[at + k] == sign[k]
+        times += same
+    return times
+
+
+@lean
 def _last(data: NDArray[np.uint8], first: int, stop: int) -> int:
     """Where the last character before `stop` begins."""
     at = stop - 1
@@ -189,12 +206,12 @@ def _last(data: NDArray[np.uint8], first: int, stop: int) -> int:
     return at
 
 
-@kernel
+@lean
 def _mark(code: int) -> np.uint8:
     return _MARKS[code] if code < 0x10000 else np.uint8(0)
 
 
-@kernel
+@lean
 def trails_off(data: NDArray[np.uint8], first: int, stop: int) -> bool:
     """Whether a line ends with an ellipsis."""
     if stop - first < 3:
@@ -203,7 +220,7 @@ def trails_off(data: NDArray[np.uint8], first: int, stop: int) -> bool:
     return bool((a == 46 and b == 46 and c == 46) or (a == 0xE2 and b == 0x80 and c == 0xA6))
 
 
-@kernel
+@lean
 def is_punctuated(data: NDArray[np.uint8], first: int, stop: int) -> bool:
     """Whether a line ends in a terminal mark, be it within brackets, or in a quotation mark."""
     end = stop
@@ -214,7 +231,7 @@ def is_punctuated(data: NDArray[np.uint8], first: int, stop: int) -> bool:
     return bool(_mark(code) & (_STOP | _QUOTE))
 
 
-@kernel
+@lean
 def ends_well(data: NDArray[np.uint8], first: int, stop: int) -> bool:
     """Whether C4 retains a line for its end: punctuated, no ellipsis; any in a script that ends its sentences
     with blanks."""
@@ -224,7 +241,7 @@ def ends_well(data: NDArray[np.uint8], first: int, stop: int) -> bool:
     return is_punctuated(data, first, stop) or script_of(code) > IDEOGRAPH
 
 
-@kernel
+@lean
 def _count_lines(
     data: NDArray[np.uint8], begins: NDArray[np.int64], rows: Lines, limits: Limits, counts: LineCounts
 ) -> None:
@@ -245,7 +262,7 @@ def _count_lines(
             counts.short[document] += letters <= limits.line_letters
 
 
-@kernel
+@lean
 def count_sentences(data: NDArray[np.uint8], first: int, stop: int) -> int:
     """Sentences in a line that has words.
 
@@ -255,6 +272,11 @@ def count_sentences(data: NDArray[np.uint8], first: int, stop: int) -> int:
     sentences, at = 1, first
     ended, gap, southern = False, False, False  # southern: the last letter was of a script without marks
     while at < stop:
+        if not (ended or southern):
+            while at < stop and _PASS[data[at]]:
+                at += 1
+            if at == stop:
+                break
         code, width = decode(data, at, stop)
         flags = _mark(code)
         if flags & _STOP:
@@ -271,7 +293,7 @@ def count_sentences(data: NDArray[np.uint8], first: int, stop: int) -> int:
     return sentences
 
 
-@kernel
+@lean
 def find_phrase(hashes: NDArray[np.uint64], word: int, stop: int, phrases: Phrases) -> int:
     """The phrase that begins at a word, or -1."""
     if not (phrases.first >> (hashes[word] & np.uint64(63))) & np.uint64(1):
@@ -286,7 +308,7 @@ def find_phrase(hashes: NDArray[np.uint64], word: int, stop: int, phrases: Phras
     return -1
 
 
-@kernel
+@lean
 def _count_sentences(
     located: tuple[NDArray[np.uint8], NDArray[np.int64]],
     found: Words,

@@ -58,8 +58,10 @@ _PROBES = np.uint64(0xFFF)  # slots of the table, less one
 class _Table(NamedTuple):
     """All lists, hashed."""
 
-    keys: NDArray[np.uint64]  # one a slot, by linear probing
-    members: NDArray[np.uint64]  # bit l: a word of language l; 0 for a free slot
+    slots: NDArray[np.int16]  # number of a word, by linear probing with its hash; 0 where it is free
+    words: NDArray[np.uint64]  # hash of each word; none is number 0
+    lists: NDArray[np.int16]  # numbers of the words of each language, one after another
+    bounds: NDArray[np.int64]  # language l has lists[bounds[l]:bounds[l + 1]]
 
 
 def count_stop_words(found: Words) -> NDArray[np.int32]:
@@ -86,30 +88,38 @@ def choose(
 
 @cache
 def _table() -> _Table:
-    table = _Table(np.zeros(int(_PROBES) + 1, np.uint64), np.zeros(int(_PROBES) + 1, np.uint64))
-    for column, listed in enumerate(_LISTS.values()):
+    numbers: dict[int, int] = {}
+    lists, bounds = [], [0]
+    for listed in _LISTS.values():
         found = words(pa.array(listed.split()))
         alone = np.diff(found.offsets) == 1  # a word of several signs cannot be looked up
-        for value in found.hashes[found.offsets[:-1][alone]]:
-            at = int(value & _PROBES)
-            while table.members[at] and table.keys[at] != value:
-                at = (at + 1) & int(_PROBES)
-            table.keys[at] = value
-            table.members[at] |= np.uint64(1) << np.uint64(column)
-    return table
+        hashes = found.hashes[found.offsets[:-1][alone]].tolist()
+        lists += [numbers.setdefault(value, len(numbers) + 1) for value in dict.fromkeys(hashes)]
+        bounds.append(len(lists))
+    slots = np.zeros(int(_PROBES) + 1, np.int16)
+    for value, number in numbers.items():
+        at = value & int(_PROBES)
+        while slots[at]:
+            at = (at + 1) & int(_PROBES)
+        slots[at] = number
+    return _Table(slots, np.array([0, *numbers], np.uint64), np.array(lists, np.int16), np.array(bounds))
 
 
 @kernel
 def _count(
     hashes: NDArray[np.uint64], offsets: NDArray[np.int64], table: _Table, counts: NDArray[np.int32]
 ) -> None:
-    seen = np.full(len(table.keys), -1, np.int64)
+    """Mark the words that are there, then count the marks of each list."""
+    marks = np.full(len(table.words), -1, np.int64)  # the last document that has the word
     for document in range(len(counts)):
         for word in range(offsets[document], offsets[document + 1]):
             at = hashes[word] & _PROBES
-            while table.members[at] and table.keys[at] != hashes[word]:
+            number = table.slots[at]
+            while (number != 0) & (table.words[number] != hashes[word]):
                 at = (at + np.uint64(1)) & _PROBES
-            if table.members[at] and seen[at] != document:
-                seen[at] = document
-                for column in range(counts.shape[1]):
-                    counts[document, column] += (table.members[at] >> np.uint64(column)) & np.uint64(1)
+                number = table.slots[at]
+            marks[number] = document
+        marks[0] = -1  # no word
+        for language in range(counts.shape[1]):
+            for entry in range(table.bounds[language], table.bounds[language + 1]):
+                counts[document, language] += marks[table.lists[entry]] == document

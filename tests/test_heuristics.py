@@ -1,5 +1,6 @@
 """Heuristics: every value against a plain-Python twin, prose of every script, rules at their bounds."""
 
+import re
 import unicodedata
 from collections import Counter
 
@@ -11,8 +12,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scripts import SENTENCES
 
-from classifiers.words import words
+from classifiers.words import SEPARATOR, SIGN, character_table, words
 from stages.heuristics import PRESETS, RULES, Heuristics
+from stages.shape import IDEOGRAPH, script_of
 
 TEXTS = st.text(st.sampled_from("ab.,!\"'#{}…•- \n\n的在。？กา้ кé가"), max_size=60)
 EVERY = Heuristics()
@@ -61,6 +63,7 @@ def twin(text):
         "words": total,
         "curly_brackets": text.count("{") + text.count("}"),
         "hashes_per_word": text.count("#") / max(total, 1),
+        "ellipses_per_word": len(re.findall(r"\.{3,}|…+", text)) / max(total, 1),
         "newlines_per_word": text.count("\n") / max(total, 1),
         "alphabetic_words": 1.0 if units else 0.0,
         "duplicate_lines": repeated(Counter(lines)) / number,
@@ -127,6 +130,17 @@ def test_every_value_is_that_of_the_twin(text):
 
 
 @settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(["a", "b", "ab", "ab.\n", "的", "กา", "é"]), max_size=300).map(" ".join))
+@example("a b c d e f g h i j k l " * 9 + "a b c\n" * 40)
+@example("的一是不了在有和这我为中与以也" * 9 + "กาขาคางา" * 30)
+def test_repetition_in_longer_texts_is_that_of_the_twin(text):
+    found = one(text)
+    for name, value in twin(text).items():
+        if "gram" in name or "duplicate" in name:
+            assert found[name] == pytest.approx(min(value, 1.0), rel=1e-6), name
+
+
+@settings(max_examples=60, deadline=None)
 @given(st.lists(TEXTS, min_size=1, max_size=8), st.integers(1, 8))
 def test_values_do_not_depend_on_the_batch(texts, size):
     whole = table(texts)
@@ -157,6 +171,13 @@ def test_an_unknown_language_is_not_judged_by_stop_words_of_another():
     assert one(greek, language="el")["stop_words"] == 2
     assert one(greek)["stop_words"] is None  # not Latin: the lists are too few to tell
     assert one("The cat sat with the dog of the house")["stop_words"] == 3
+
+
+def test_units_that_begin_as_han_does_are_han():
+    codes = np.arange(0x4000, 0xA000)  # those whose UTF-8 begins with E4 to E9
+    assert {chr(code).encode()[0] for code in codes} == set(range(0xE4, 0xEA))
+    assert set(character_table()[codes] >> 24) == {SEPARATOR, SIGN}  # hexagrams make no unit
+    assert {script_of(int(code)) for code in codes} == {IDEOGRAPH}
 
 
 def test_what_is_not_prose_goes_by_its_own_rule():

@@ -9,6 +9,7 @@ from stages.extract import Extract
 from stages.heuristics import Heuristics
 from stages.ingest import Ingest
 from stages.language import Language
+from stages.links import Links
 from stages.mix import Mix
 from stages.quality import Quality
 from stages.refine import Refine
@@ -17,6 +18,7 @@ from stages.train_quality import TrainQuality
 from stages.urls import Urls
 
 STAGES: dict[str, type[Stage]] = {
+    "links": Links,
     "extract": Extract,
     "ingest": Ingest,
     "urls": Urls,

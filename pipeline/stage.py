@@ -1,7 +1,7 @@
 """What a stage is: a frozen dataclass whose fields are its parameters, and a `run` that makes one dataset.
 
-Most stages are a `MapStage` and write only `process`. A source (extract, ingest, links) takes no documents in:
-its items are files.
+Most stages are a `MapStage` and write only `process`. A source (extract, ingest, links) takes no documents
+in: its items are files.
 """
 
 import json
@@ -40,7 +40,7 @@ class Stage:
 
     @classmethod
     def is_source(cls) -> bool:
-        """Whether it takes no documents in: its items are files, and new ones need only tasks of their own."""
+        """Whether it takes no documents in: its items are files, and new ones need but tasks of their own."""
         return not {"documents", "tokens"} & set(cls.inputs.values())
 
     def versions(self) -> Mapping[str, str]:

@@ -16,7 +16,7 @@ import shutil
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import xxhash
 
@@ -62,6 +62,11 @@ def read_bytes(path: str) -> bytes:
     """The whole file."""
     with open_input(path) as file:
         return file.read()
+
+
+def open_random(path: str) -> IO[bytes]:
+    """Open an input file of which only parts are wanted: each read asks for just its bytes."""
+    return cast(IO[bytes], remote.Parts(path)) if remote.is_remote(path) else open_input(path)
 
 
 def read_range(path: str, offset: int, length: int) -> bytes:

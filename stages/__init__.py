@@ -10,6 +10,7 @@ from stages.heuristics import Heuristics
 from stages.ingest import Ingest
 from stages.language import Language
 from stages.links import Links
+from stages.locate import Locate
 from stages.mix import Mix
 from stages.quality import Quality
 from stages.refine import Refine
@@ -19,6 +20,7 @@ from stages.urls import Urls
 
 STAGES: dict[str, type[Stage]] = {
     "links": Links,
+    "locate": Locate,
     "extract": Extract,
     "ingest": Ingest,
     "urls": Urls,

@@ -33,7 +33,7 @@ class Address(NamedTuple):
 
     @property
     def page(self) -> str:
-        """Of the page, for links to it: without a final slash, and what only says where a reader comes from."""
+        """Of the page, for links to it: without a final slash and what says where its readers come from."""
         path, _, query = self.rest.partition("?")
         asked = "&".join(each for each in query.split("&") if each and not _TRACKING.fullmatch(each))
         return self.host.removeprefix("www.") + path.rstrip("/") + (f"?{asked}" if asked else "")

@@ -1,16 +1,16 @@
 """links: what people on Reddit found worth a vote, as GPT-2's WebText took it: outbound links, each once.
 
-A link is known by its page (`Address.page`): two spellings of one URL are one link. Dumps are read one by one; the
-links meet by their hashes, through Parquet; each dump is told which of its submissions are the first of their link.
-Two links of one 64-bit hash would count as one: of 45 million, that happens in one collection of 20,000.
+A link is known by its page (`Address.page`): two spellings of one URL are one link. Dumps are read one by
+one; the links meet by their hashes, through Parquet; each dump is told which of its submissions are the first
+of their link. Two links of one 64-bit hash count as one: of 45 million, in one collection of 20,000.
 """
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from itertools import islice
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import InputError
 from pipeline.files import Files, SmallFiles, basename, of_source, stem
-from pipeline.schema import REASON, with_column
+from pipeline.schema import REASON
 from pipeline.shards import count_rows, read_batches
 from pipeline.shuffle import exchange, partitions_for, read_partition, scatter
 from pipeline.stage import Job, Output, Stage
@@ -28,9 +28,10 @@ from stages import listed
 from stages.block_lists import BlockList, read_blocked
 from stages.candidates import key_partitions
 from stages.canonical import Address, address
+from stages.choose import blocked
 from stages.curated import COMPRESSED
 from stages.domain import registered_domain
-from stages.outbound import REDDIT, RULES, leads_to
+from stages.outbound import REDDIT, RULES, Rule, leads_to
 from stages.submissions import Submission, from_dump, from_list
 from stages.text import clean_line
 
@@ -70,9 +71,8 @@ _LINE = np.uint64(0xFFFFFFFF)  # a submission's number is that of its dump << 32
 _ROWS = 1 << 12
 _DAY = re.compile(r"\d{4}(-\d\d(-\d\d)?)?")
 _KINDS = (".jsonl", ".ndjson", ".json", ".txt")
-_SUFFIXES = tuple(
-    f"{kind}{packed}" for kind in ("", *_KINDS) for packed in ("", *(f".{each}" for each in sorted(COMPRESSED)))
-)[1:]
+_PACKINGS = tuple(f".{packed}" for packed in sorted(COMPRESSED))
+_SUFFIXES = (*_KINDS, *_PACKINGS)
 
 
 class Grouped(NamedTuple):
@@ -92,8 +92,8 @@ class Grouped(NamedTuple):
 class Links(Stage):
     """Take the outbound links out of Reddit's submissions, each once: those that WebText is made of.
 
-    Reads dumps as Pushshift and Arctic Shift publish them, a submission a line (NDJSON; .zst, .xz, .gz, .bz2 or
-    plain), and lists of URLs (.txt). Every submission is kept, as the first of its link, or in the ledger:
+    Reads dumps as Pushshift and Arctic Shift publish them, a submission a line (NDJSON; .zst, .xz, .gz, .bz2
+    or plain), and lists of URLs (.txt). Every submission is kept, as the first of its link, or in the ledger:
     link:self, link:karma, link:reddit, link:wikipedia, link:media, link:file, link:repeated, error:json, …
 
     Fields:
@@ -112,7 +112,7 @@ class Links(Stage):
     min_karma: int = 3
     after: str = ""
     before: str = ""
-    rules: tuple[Literal["reddit", "wikipedia", "media", "file"], ...] = RULES
+    rules: tuple[Rule, ...] = RULES
     block: SmallFiles = ()
 
     inputs: ClassVar[dict[str, str]] = {}
@@ -122,7 +122,7 @@ class Links(Stage):
     def __post_init__(self) -> None:
         for name in ("after", "before"):
             if (day := getattr(self, name)) and not _DAY.fullmatch(day):
-                raise ValueError(f"{name} = '{day}' is no day, month or year; write 2017-12-01, 2017-12 or 2017")
+                raise ValueError(f"{name} = '{day}' is no date; write 2017-12-01, 2017-12 or 2017")
 
     def check_files(self) -> None:
         """There must be dumps, no two of one name, and what is blocked must be domains and URLs."""
@@ -133,7 +133,7 @@ class Links(Stage):
         """Read the dumps, let links meet, decide which submission is the first, mark the submissions."""
         dumps = job.files(self.files, self.source, _SUFFIXES)
         job.map("dumps", _name, {"all": tuple(dumps)}, {"all": list(dumps)})  # more of them are refused here
-        read = tuple(job.map_files("read", self.read, dumps).values())
+        read = tuple(job.map_files("read", partial(self.read, job.identity), dumps).values())
         numbers = {name: number for number, name in enumerate(dumps)}
         partitions = partitions_for(_KEY_BYTES * sum(map(count_rows, read)), MEMORY)
         keys = exchange(job, "keys", partial(self.meet, read, partitions), numbers, partitions)
@@ -143,14 +143,14 @@ class Links(Stage):
         prefixes = tuple(f"{self.source}/{stem(path)}" for path in dumps.values())
         job.map("shards", partial(self.mark, read, decided, prefixes), numbers, {})
 
-    def read(self, path: str, output: Output) -> None:
+    def read(self, identity: str, path: str, output: Output) -> None:
         """The submissions of one dump, each with the reason why it is no link, if there is one."""
         writer = output.table(_READ)
         *_, kind, packed = ("", "", *basename(path).lower().split("."))
         if packed not in COMPRESSED:
             kind, packed = packed, ""
         is_list = kind == "txt"
-        block = _blocked(self.block)
+        block = blocked(self.block, identity)
         with open_input(path) as file:
             lines = _readable((from_list if is_list else from_dump)(file, packed), path)
             while some := list(islice(lines, _ROWS)):
@@ -162,11 +162,11 @@ class Links(Stage):
         """The keys of the links of one dump; in memory are those of the whole dump."""
         tables = [_KEYS.empty_table()]
         for table in read_batches(read[dump], ["key", "line", "created", "karma", REASON]):
-            table = table.filter(pc.is_null(table[REASON]))
-            numbers = table["line"].to_numpy().astype(np.uint64) | np.uint64(dump << 32)
-            created = pc.fill_null(table["created"], _NEVER)
-            karma = pc.fill_null(table["karma"], listed.UNKNOWN)
-            tables.append(pa.table([table["key"], pa.array(numbers), created, karma], schema=_KEYS))
+            fit = table.filter(pc.is_null(table[REASON]))
+            created = pc.fill_null(fit["created"], _NEVER)
+            karma = pc.fill_null(fit["karma"], listed.UNKNOWN)
+            columns = [fit["key"], pa.array(_numbers(fit, dump)), created, karma]
+            tables.append(pa.table(columns, schema=_KEYS))
         keys = pa.concat_tables(tables)
         scatter(output, keys, key_partitions(keys["key"].to_numpy(), partitions))
 
@@ -199,7 +199,7 @@ class Links(Stage):
         numbers = told["number"].to_numpy()
         writer = output.documents(LINK)
         for table in read_batches(read[dump]):
-            own = table["line"].to_numpy().astype(np.uint64) | np.uint64(dump << 32)
+            own = _numbers(table, dump)
             is_link = pc.is_null(table[REASON]).to_numpy()
             at = pa.array(np.searchsorted(numbers, own), mask=~is_link)
             firsts = pc.fill_null(told["first"].take(at), 0).to_numpy()
@@ -211,23 +211,21 @@ class Links(Stage):
             is_first = pa.array(is_link & ~repeated)
             best = told["karma"].take(at)
             best = pc.if_else(pc.equal(best, listed.UNKNOWN), None, best)
-            counts = pc.if_else(is_first, told["submissions"].take(at), None)
-            reasons = pc.if_else(pa.array(repeated), "link:repeated", table[REASON])
-            for name, values in {
+            columns = {
                 "karma": pc.if_else(is_first, best, table["karma"]),
-                "submissions": counts,
+                "submissions": pc.if_else(is_first, told["submissions"].take(at), None),
                 "repeats": pa.array(ids, pa.string()),
-                REASON: reasons,
-            }.items():
-                table = with_column(table, name, values)
-            writer.write(table.select([*LINK.names, REASON]))
+                REASON: pc.if_else(pa.array(repeated), "link:repeated", table[REASON]),
+            }
+            names = (*LINK.names, REASON)
+            writer.write(pa.table({n: columns[n] if n in columns else table[n] for n in names}))
 
     def _row(self, line: Submission, prefix: str, is_list: bool, block: BlockList) -> tuple[Any, ...]:
         """The row of a submission, in the order of _READ."""
         url = clean_line(line.url or "") or None
         place, reason = Address("", ""), self._unfit(line, is_list)
         if reason is None and url:
-            place = address(url if not is_list or "//" in url else f"//{url}")
+            place = address(url)
             reason = self._leads_elsewhere(place, url) or block.reason(place)
         key = None if reason else listed.page_key(place)
         return (
@@ -235,7 +233,7 @@ class Links(Stage):
             self.source,
             url,
             line.date,
-            registered_domain(url or "") or None,
+            registered_domain(f"http://{place.host}/" if place.host else url or "") or None,
             place.page or None,
             line.karma,
             clean_line(line.subreddit or "") or None,
@@ -276,10 +274,10 @@ def grouped(keys: pa.Table) -> Grouped:
     return Grouped(order, starts, best)
 
 
-@cache
-def _blocked(patterns: SmallFiles) -> BlockList:
-    """The lists, once in a process."""
-    return read_blocked(patterns)
+def _numbers(table: pa.Table, dump: int) -> NDArray[np.uint64]:
+    """The number of each submission of a dump."""
+    numbers: NDArray[np.uint64] = table["line"].to_numpy().astype(np.uint64) | np.uint64(dump << 32)
+    return numbers
 
 
 def _name(dumps: Sequence[str], output: Output) -> None:

@@ -1,8 +1,7 @@
 """Which URLs are linked: sorted 64-bit hashes in a file that all workers of a machine have in memory once.
 
-A link takes 12 bytes: 8 of the hash of its page, 4 of its karma. A page that nobody linked is taken for a link by
-chance once in 2^64 / (number of links); of 45 million links and three billion pages, 0.7 % of the times is there
-one such page.
+A link takes 12 bytes: 8 of the hash of its page, 4 of its karma. A page that nobody linked is taken for one
+of 45 million links by chance once in 4 * 10^11 pages: once in 130 crawls of three billion.
 """
 
 from collections.abc import Iterable, Sequence
@@ -36,7 +35,7 @@ class Listed:
         self._columns = [_read(path) for path in paths]
 
     def karma(self, keys: UInt64s) -> tuple[NDArray[np.bool_], Int32s]:
-        """(whether each page is linked, its karma: the best of what the steps say, UNKNOWN if none says any)."""
+        """(whether each page is linked, its karma: the best that the steps say, UNKNOWN if none says any)."""
         found = np.zeros(len(keys), bool)
         best = np.full(len(keys), UNKNOWN, np.int32)
         for column in self._columns:

@@ -1,12 +1,17 @@
 """Where a link on Reddit leads: to a page of text elsewhere, or to what has none; lists of our own."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from typing import Literal
 
 from stages.canonical import Address
 
-REDDIT, WIKIPEDIA, MEDIA, FILE = "reddit", "wikipedia", "media", "file"
+Rule = Literal["reddit", "wikipedia", "media", "file"]
+REDDIT: Rule = "reddit"
+WIKIPEDIA: Rule = "wikipedia"
+MEDIA: Rule = "media"  # hosts of it
+FILE: Rule = "file"  # that is no page
 RULES = (REDDIT, WIKIPEDIA, MEDIA, FILE)
-_HOSTS = {
+_HOSTS: Mapping[Rule, str] = {
     REDDIT: "reddit.com redd.it redditmedia.com redditstatic.com reddituploads.com",
     WIKIPEDIA: "wikipedia.org wikipedia.com secure.wikimedia.org wikiwand.com",
     # pictures; videos; sound; files to download
@@ -36,7 +41,8 @@ _ENDINGS = """
     apng avif bmp cr2 eps gif gifv heic ico jfif jpe jpeg jpg png psd svg svgz tga tif tiff webp
     3gp asf avi divx f4v flv m2ts m4v mkv mov mp4 mpeg mpg ogm ogv qt rm rmvb swf vob webm wmv
     aac aif aiff amr ape au flac m3u m3u8 m4a m4b mid midi mp2 mp3 oga ogg opus pls ra ram wav wma
-    7z apk bin bz2 cab crx deb dll dmg exe gz ipa iso jar lz lzma msi pkg rar rpm tar tbz tgz torrent xpi xz zip
+    7z apk bin bz2 cab crx deb dll dmg exe gz ipa iso jar lz lzma msi pkg rar rpm tar tbz tgz torrent xpi
+    xz zip
     azw3 cbr cbz csv djvu doc docx dvi epub mobi odp ods odt pdf pps ppt pptx ps rtf xls xlsm xlsx
     glb kml kmz mat npy npz otf parquet pkl sqlite stl ttf woff woff2
     """
@@ -45,7 +51,7 @@ _FILES = frozenset(_ENDINGS.split())
 
 
 def leads_to(place: Address, rules: Collection[str] = RULES) -> str | None:
-    """Which of the rules a link breaks: it leads to Reddit, Wikipedia, a host of media, a file that is no page.
+    """Which of the rules a link breaks: it leads to Reddit, Wikipedia, a host of media, or a file.
 
     A host is one of ours or below one; a file is known by the end of the URL's path.
     """

@@ -49,7 +49,7 @@ def from_list(file: IO[bytes], compression: str) -> Iterator[Submission]:
         for number, line in enumerate(lines(inflated(file, compression)), 1):
             url = line.decode("utf-8-sig", "replace").strip()
             if url and not url.startswith("#"):
-                yield Submission(number, unescaped(url))
+                yield Submission(number, unescaped(url if "//" in url else f"http://{url}"))
     except Damage as damage:
         yield Submission(number + 1, problem=str(damage))
 

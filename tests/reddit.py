@@ -58,8 +58,8 @@ def run(
 def surt(url: str) -> str:
     """A URL as the index is sorted by."""
     place = address(url.lower())
-    host, _, port = place.host.removeprefix("www.").partition(":")
-    return ",".join(reversed(host.split("."))) + (f":{port}" if port else "") + ")" + place.rest
+    port, slash, rest = place.rest.partition("/")
+    return ",".join(reversed(place.host.removeprefix("www.").split("."))) + f"{port}){slash}{rest}"
 
 
 def write_index(folder: Path, archives: Sequence[Path], parts: int = 2, group: int = 5) -> Path:
@@ -88,7 +88,7 @@ def write_index(folder: Path, archives: Sequence[Path], parts: int = 2, group: i
     for subset in ("subset=warc", "subset=robotstxt"):
         (place / subset).mkdir(parents=True)
         for part in range(parts):
-            share = table.slice(part * len(rows) // parts, (part + 1) * len(rows) // parts - part * len(rows) // parts)
-            share = share if subset == "subset=warc" else share.slice(0, 0)
+            start, end = (at * len(rows) // parts for at in (part, part + 1))
+            share = table.slice(start, end - start if subset == "subset=warc" else 0)
             pq.write_table(share, place / subset / f"part-{part:05d}-x.c000.gz.parquet", row_group_size=group)
     return place

@@ -1,6 +1,6 @@
 """Reddit's dumps to links: who counts, who is first, and what dumps of all years and damages are like."""
 
-import json
+import random
 from collections import Counter, defaultdict
 
 import numpy as np
@@ -108,7 +108,10 @@ def test_two_spellings_are_one_link_and_the_first_stays(tmp_path):
         "a.example/b": ("reddit/RS_2011-01/2", 6, 3),
         "b.example": ("reddit/RS_2011-01/1", 9, 2),  # of one second: by the dumps' names
     }
-    gone = {row["id"]: (row["repeats"], row["karma"], row["submissions"]) for row in dataset.rejected().to_pylist()}
+    gone = {
+        row["id"]: (row["repeats"], row["karma"], row["submissions"])
+        for row in dataset.rejected().to_pylist()
+    }
     assert gone == {
         "reddit/RS_2011-02/1": ("reddit/RS_2011-01/1", 5, None),
         "reddit/RS_2011-02/2": ("reddit/RS_2011-01/2", 4, None),
@@ -135,11 +138,22 @@ def test_dates(tmp_path):
 
 def test_rules_and_lists_of_ones_own(tmp_path):
     (tmp_path / "block.txt").write_text("b.example # domain\nhttps://c.example/bad*\nd.example/only\n")
-    urls = ["en.wikipedia.org/wiki/A", "imgur.com/a", "x.b.example/", "c.example/bad/1", "c.example/", "d.example/only"]
+    urls = [
+        "en.wikipedia.org/wiki/A",
+        "imgur.com/a",
+        "x.b.example/",
+        "c.example/bad/1",
+        "c.example/",
+        "d.example/only",
+    ]
     dump(tmp_path / "dumps/x.zst", [submission(f"http://{url}") for url in urls])
     dataset = links(tmp_path, "block = 'block.txt'\nrules = ['media']")
     assert [*outcome(dataset).values()].count(None) == 2
-    assert Counter(dataset.rejected()["reason"].to_pylist()) == {"link:media": 1, "url:domain": 1, "url:exact": 2}
+    assert Counter(dataset.rejected()["reason"].to_pylist()) == {
+        "link:media": 1,
+        "url:domain": 1,
+        "url:exact": 2,
+    }
     assert [leads_to(address(f"http://{url}"), ()) for url in urls] == [None] * len(urls)
 
 
@@ -153,16 +167,19 @@ def test_a_list_of_urls_has_links_without_karma(tmp_path):
         "a.example/1": ("reddit/mine/2", None, 2),
         "a.example/2": ("reddit/RS_2011-01/1", 5, 2),
     }
-    assert outcome(dataset)["mine/5"] == "link:file" or outcome(dataset)["mine/5"] == "link:media"
+    assert outcome(dataset)["mine/5"] == "link:media"
     listed = Listed(paths_of(dataset))
-    keys = [page_key(address(url)) for url in ("a.example/1", "//a.example/1", "//a.example/2?", "//b.example")]
+    keys = [
+        page_key(address(url)) for url in ("a.example/1", "//a.example/1", "//a.example/2?", "//b.example")
+    ]
     found, karma = listed.karma(np.array(keys, np.uint64))
     assert (found.tolist(), karma.tolist()) == ([False, True, True, False], [UNKNOWN, UNKNOWN, 5, UNKNOWN])
 
 
 @pytest.mark.parametrize("suffix", [".zst", ".xz", ".gz", ".bz2"])
 def test_a_cut_or_damaged_dump_says_where(tmp_path, suffix):
-    rows = [submission(f"http://s{n}.example/{n * 7919 % 10_007}", title="x" * (n % 97)) for n in range(40_000)]
+    draws = random.Random(1)
+    rows = [submission(f"http://a.example/{n}", title=draws.randbytes(200).hex()) for n in range(4_500)]
     path = dump(tmp_path / f"dumps/RS_2011-01{suffix}", rows)
     data = path.read_bytes()
     path.write_bytes(data[: len(data) * 2 // 3])
@@ -171,17 +188,21 @@ def test_a_cut_or_damaged_dump_says_where(tmp_path, suffix):
     assert error["reason"] == "error:truncated"
     assert error["id"] == f"reddit/RS_2011-01/{dataset.read().num_rows + 1}"
     damaged = bytearray(data)
-    damaged[len(data) // 2 : len(data) // 2 + 40] = bytes(range(100, 140))
+    damaged[len(data) * 4 // 5 :] = bytes(len(data) - len(data) * 4 // 5)
     path.write_bytes(damaged)
     dataset = links(tmp_path, out="damaged")
-    reasons = Counter(dataset.rejected()["reason"].to_pylist())
-    assert {reason.split(":")[0] for reason in reasons} <= {"error", "link"} and sum(reasons.values()) >= 1
+    *noise, error = dataset.rejected().to_pylist()
+    assert error["reason"] in ("error:corrupt", "error:truncated")
+    assert error["id"] == f"reddit/RS_2011-01/{dataset.read().num_rows + len(noise) + 1}"
+    assert {row["reason"] for row in noise} <= {"error:json", "link:repeated"}  # what zeros inflate to
 
 
 @pytest.mark.parametrize("data", [b"", b"no JSON\n" * 3, b'{"body": "a comment"}\n', b"\n\n"])
 def test_what_is_no_dump_is_named(tmp_path, data):
     (tmp_path / "RC_2011-01").write_bytes(data)
-    with pytest.raises(InputError, match=r"RC_2011-01: no submission can be read from it, (line 1 is error|it is)"):
+    with pytest.raises(
+        InputError, match=r"RC_2011-01: no submission can be read from it, (line 1 is error|it is)"
+    ):
         links(tmp_path, files="'RC_2011-01'")
 
 
@@ -207,7 +228,9 @@ def test_a_plain_twin_says_the_same(tmp_path_factory, dumps):
         for page, each in seen.items()
     }
     counted = dataset.manifests[0].totals
-    assert counted["rows_in"] == sum(map(len, dumps)) == counted["rows_out"] + sum(counted["reasons"].values())
+    assert (
+        counted["rows_in"] == sum(map(len, dumps)) == counted["rows_out"] + sum(counted["reasons"].values())
+    )
     listed = Listed(paths_of(dataset))
     hits, karma = listed.karma(np.array([page_key(address(f"//{page}")) for page in kept], np.uint64))
     assert hits.all() and karma.tolist() == [each[1] for each in kept.values()]
@@ -232,9 +255,9 @@ def test_workers_partitions_and_order_make_no_difference(tmp_path, monkeypatch):
     links(tmp_path, files=backwards, out="small")
     small = toy.contents(tmp_path / "small")
     assert len(list((tmp_path / "small/links/decided").iterdir())) > 8
-    for name in alone:
-        if name.split("/")[1] in ("shards", "rejected", "listed"):
-            assert small[name] == alone[name], name
+    same = [name for name in alone if name.startswith(("links/shards", "links/rejected", "links/listed"))]
+    assert len(same) == 7
+    assert [name for name in same if small[name] != alone[name]] == []
 
 
 def test_killed_anywhere_and_redone(tmp_path, monkeypatch):
@@ -267,14 +290,18 @@ def test_more_dumps_are_refused_before_they_are_read(tmp_path):
 def test_a_link_can_be_shown_and_its_way_told(tmp_path, monkeypatch, capsys):
     three_dumps(tmp_path)
     links(tmp_path)
-    repeated = next(row for row in Dataset(str(tmp_path / "out/links")).rejected().to_pylist() if row["repeats"])
+    repeated = next(
+        row for row in Dataset(str(tmp_path / "out/links")).rejected().to_pylist() if row["repeats"]
+    )
     for arguments, words in {
         ("status", "out"): ["link:karma", "link:repeated", "error:json"],
         ("show", "out/links", "-n", "1"): ["submissions", "karma"],
-        ("why", "out", repeated["id"]): ["rejected: link:repeated", repeated["repeats"]],
+        ("show", "out/links", "--reason", "link:repeated"): ["repeats", repeated["repeats"]],
+        ("why", "out", repeated["id"]): ["rejected: link:repeated"],
     }.items():
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr("sys.argv", ["pipeline", *arguments])
-        cli.main()
+        with pytest.raises(SystemExit, match="0"):
+            cli.main()
         printed = capsys.readouterr().out
-        assert [word for word in words if word not in printed] == [], json.dumps(printed)
+        assert [word for word in words if word not in printed] == [], printed

@@ -45,7 +45,7 @@ class Choose:
             return Choice(reason)
         if self.links is None:
             return Choice()
-        found, best = _linked(self.links, self.identity).karma(np.array([page_key(place)], np.uint64))
+        found, best = _linked(self.links, self.identity).karma(np.array([page_key(place.page)], np.uint64))
         if not found[0]:
             return Choice(NOT_LISTED)
         return Choice(karma=None if best[0] == UNKNOWN else int(best[0]))

@@ -223,27 +223,28 @@ class Links(Stage):
     def _row(self, line: Submission, prefix: str, is_list: bool, block: BlockList) -> tuple[Any, ...]:
         """The row of a submission, in the order of _READ."""
         url = clean_line(line.url or "") or None
-        place, reason = Address("", ""), self._unfit(line, is_list)
+        date, place = line.date, Address("", "")
+        reason = self._unfit(line, date or "", is_list)
         if reason is None and url:
             place = address(url)
-            reason = self._leads_elsewhere(place, url) or block.reason(place)
-        key = None if reason else listed.page_key(place)
+            reason = self._leads_elsewhere(place, url) or (block.reason(place) if self.block else None)
+        page = place.page
         return (
             f"{prefix}/{line.line}",
             self.source,
             url,
-            line.date,
+            date,
             registered_domain(f"http://{place.host}/" if place.host else url or "") or None,
-            place.page or None,
+            page or None,
             line.karma,
             clean_line(line.subreddit or "") or None,
             line.line,
             line.created,
-            key,
+            None if reason else listed.page_key(page),
             reason,
         )
 
-    def _unfit(self, line: Submission, is_list: bool) -> str | None:
+    def _unfit(self, line: Submission, date: str, is_list: bool) -> str | None:
         """Why a submission does not count, before one looks at its URL."""
         if line.problem:
             return f"error:{line.problem}"
@@ -251,7 +252,6 @@ class Links(Stage):
             return "link:self"
         if not is_list and (line.karma is None or line.karma < self.min_karma):
             return "link:karma"
-        date = line.date or ""
         if (self.after and not date >= self.after) or (self.before and not "" < date < self.before):
             return "link:date"
         return None if line.url else "link:none"

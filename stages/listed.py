@@ -14,7 +14,6 @@ from pipeline.dataset import Dataset
 from pipeline.hashing import UInt64s, hash_bytes
 from pipeline.output import Output
 from pipeline.storage import mapped
-from stages.canonical import Address
 
 Int32s = NDArray[np.int32]
 UNKNOWN = np.iinfo(np.int32).min  # karma of links from lists that say none
@@ -47,9 +46,9 @@ class Listed:
         return found, best
 
 
-def page_key(place: Address) -> int:
-    """What a page is known by."""
-    return hash_bytes(place.page.encode("utf-8", "replace"))
+def page_key(page: str) -> int:
+    """What a page is known by; `page` is that of its Address."""
+    return hash_bytes(page.encode("utf-8", "replace"))
 
 
 def paths_of(links: Dataset) -> tuple[str, ...]:

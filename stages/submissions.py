@@ -32,8 +32,7 @@ class Submission(NamedTuple):
         """'2005-06-23T18:43:53Z'."""
         if self.created is None:
             return None
-        moment = datetime.datetime.fromtimestamp(self.created, datetime.UTC)
-        return moment.strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
+        return f"{datetime.datetime.fromtimestamp(self.created, datetime.UTC).isoformat()[:19]}Z"
 
 
 def from_dump(file: IO[bytes], compression: str) -> Iterator[Submission]:

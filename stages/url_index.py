@@ -93,7 +93,7 @@ def _linked(index: Any, group: int, links: Listed) -> tuple[NDArray[np.int64], p
     places, found, karmas, start = [np.empty(0, np.int64)], [], [np.empty(0, np.int32)], 0
     for batch in index.iter_batches(_ROWS, row_groups=[group], columns=["url"]):
         urls = batch.column(0).to_pylist()
-        keys = np.fromiter((page_key(address(url or "")) for url in urls), np.uint64, len(urls))
+        keys = np.fromiter((page_key(address(url or "").page) for url in urls), np.uint64, len(urls))
         hits, karma = links.karma(keys)
         at = np.flatnonzero(hits)
         places.append(at + start)

@@ -6,7 +6,7 @@ of their link. Two links of one 64-bit hash count as one: of 45 million, in one 
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -99,7 +99,8 @@ class Links(Stage):
     Fields:
         files: dumps and lists of URLs: files, folders, globs, lists of paths
         source: name of the source: the first part of the links' ids
-        min_karma: votes up minus votes down that a submission needs; 3 in GPT-2, section 2.1
+        min_karma: votes up minus votes down that a submission needs, as of when the dump was made; 3 in
+            GPT-2, section 2.1; lists of URLs have neither karma nor dates, and all of their links count
         after: take submissions of this day, month or year and later ones, such as 2017-01
         before: take submissions before this day, month or year; GPT-2's are before 2017-12
         rules: leave out links to reddit, wikipedia, media (hosts of pictures, videos, sound, files), and
@@ -115,7 +116,7 @@ class Links(Stage):
     rules: tuple[Rule, ...] = RULES
     block: SmallFiles = ()
 
-    inputs: ClassVar[dict[str, str]] = {}
+    inputs: ClassVar[Mapping[str, str]] = {}
     makes: ClassVar[str] = "links"
     libraries: ClassVar[tuple[str, ...]] = ("publicsuffixlist",)
 
@@ -132,7 +133,7 @@ class Links(Stage):
     def run(self, job: Job) -> None:
         """Read the dumps, let links meet, decide which submission is the first, mark the submissions."""
         dumps = job.files(self.files, self.source, _SUFFIXES)
-        job.map("dumps", _name, {"all": tuple(dumps)}, {"all": list(dumps)})  # more of them are refused here
+        job.map("dumps", _name, {"dumps": tuple(dumps)}, {"dumps": list(dumps)})  # more are refused here
         read = tuple(job.map_files("read", partial(self.read, job.identity), dumps).values())
         numbers = {name: number for number, name in enumerate(dumps)}
         partitions = partitions_for(_KEY_BYTES * sum(map(count_rows, read)), MEMORY)
@@ -250,7 +251,9 @@ class Links(Stage):
             return f"error:{line.problem}"
         if line.is_self:
             return "link:self"
-        if not is_list and (line.karma is None or line.karma < self.min_karma):
+        if is_list:  # which has neither karma nor dates
+            return None
+        if line.karma is None or line.karma < self.min_karma:
             return "link:karma"
         if (self.after and not date >= self.after) or (self.before and not "" < date < self.before):
             return "link:date"

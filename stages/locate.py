@@ -54,7 +54,7 @@ class Locate(Stage):
     def run(self, job: Job) -> None:
         """List the linked domains, look through the index, sort what is found by archive."""
         links, parts = job.inputs["links"], _parts(self.index)
-        spans = job.map("domains", _list_domains, {"all": links}, {"all": list(parts)})["all"]
+        spans = job.map("domains", _list_domains, {"index": links}, {"index": list(parts)})["index"]
         found = tuple(job.map_files("found", partial(self.find, paths_of(links), spans), parts).values())
         partitions = partitions_for(_CAPTURE_BYTES * sum(map(count_rows, found)), MEMORY)
         numbers = {name: number for number, name in enumerate(parts)}

@@ -16,7 +16,6 @@ from pipeline.errors import InputError, RecipeError, StaleRunError
 from pipeline.executors import Processes
 from stages import links as links_module
 from stages.canonical import address
-from stages.links import Links
 from stages.listed import UNKNOWN, Listed, page_key, paths_of
 from stages.outbound import leads_to
 from stages.submissions import unescaped
@@ -161,7 +160,7 @@ def test_a_list_of_urls_has_links_without_karma(tmp_path):
     text = b"\xef\xbb\xbf# ours\nhttps://a.example/1\r\n\na.example/2\nhttp://i.imgur.com/3.jpg\nhttp://a.example/1/\n"
     dump(tmp_path / "dumps/mine.txt.gz", [text])
     dump(tmp_path / "dumps/RS_2011-01.zst", [submission("http://a.example/2")])
-    dataset = links(tmp_path)
+    dataset = links(tmp_path, "after = '2005'\nbefore = '2017'")
     kept = {row["page"]: (row["id"], row["karma"], row["submissions"]) for row in dataset.read().to_pylist()}
     assert kept == {
         "a.example/1": ("reddit/mine/2", None, 2),
@@ -237,6 +236,33 @@ def test_a_plain_twin_says_the_same(tmp_path_factory, dumps):
     assert hits.all() and karma.tolist() == [each[1] for each in kept.values()]
 
 
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+    lambda v: st.lists(v, max_size=2),
+)
+ODD = st.text(st.sampled_from("htps:/.@?#[]%&;=\\ \x00\ud800é例ａ。xn-1"), max_size=30)
+FIELDS = [
+    "url",
+    "score",
+    "created_utc",
+    "is_self",
+    "domain",
+    "subreddit",
+    "ups",
+    "downs",
+    "url_overridden_by_dest",
+]
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.lists(st.dictionaries(st.sampled_from(FIELDS), VALUES | ODD, min_size=1), min_size=40, max_size=80))
+def test_nothing_in_a_field_stops_it(tmp_path_factory, rows):
+    folder = tmp_path_factory.mktemp("odd")
+    dump(folder / "dumps/a.jsonl", [submission("http://a.example"), *rows])
+    dump(folder / "dumps/b.jsonl", [row | {"title": "t", "score": 5} for row in rows] + [submission(None)])
+    assert len(outcome(links(folder))) == 2 * len(rows) + 2
+
+
 def three_dumps(folder):
     for month in range(3):
         rows = [
@@ -261,28 +287,11 @@ def test_workers_partitions_and_order_make_no_difference(tmp_path, monkeypatch):
     assert [name for name in same if small[name] != alone[name]] == []
 
 
-def test_killed_anywhere_and_redone(tmp_path, monkeypatch):
-    three_dumps(tmp_path)
-    links(tmp_path)
-    wanted = toy.contents(tmp_path / "out")
-    for phase in ("meet", "decide", "list_keys", "mark"):
-        monkeypatch.setattr(Links, phase, lambda *given: (_ for _ in ()).throw(KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
-            links(tmp_path, out="killed")
-        monkeypatch.undo()
-        shown = {*toy.contents(tmp_path / "killed")}
-        assert shown < {*wanted} | {"recipe.toml"}
-    links(tmp_path, out="killed")
-    assert toy.contents(tmp_path / "killed") == wanted
-    links(tmp_path, redo="links")
-    assert toy.contents(tmp_path / "out") == wanted
-
-
 def test_more_dumps_are_refused_before_they_are_read(tmp_path):
     three_dumps(tmp_path)
     links(tmp_path)
     dump(tmp_path / "dumps/RS_2011-09.zst", [submission("http://new.example")])
-    with pytest.raises(StaleRunError, match=r"out/links: the input of all changed .*--redo links"):
+    with pytest.raises(StaleRunError, match=r"out/links: the input of dumps changed .*--redo links"):
         links(tmp_path)
     assert not (tmp_path / "out/links/read/reddit-RS_2011-09.parquet").exists()
     assert "new.example" in links(tmp_path, redo="links").read(["domain"])["domain"].to_pylist()

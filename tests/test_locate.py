@@ -1,5 +1,7 @@
 """Pages of links out of a crawl: from the whole crawl, or by its URL index; the same documents."""
 
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -31,6 +33,15 @@ index = 'crawl=CC-MAIN-2019-18'
 stage = 'extract'
 addresses = 'found'
 warcs = 'crawl'
+"""
+
+
+TESTS = str(Path(__file__).parent)
+CODE = """
+import sys; sys.path.insert(0, {tests!r})
+from pathlib import Path
+import reddit
+def run(): reddit.run(Path({folder!r}), {recipe!r}, "killed", to="found")
 """
 
 
@@ -134,16 +145,14 @@ def test_workers_make_no_difference_nor_does_a_redo(tmp_path):
     assert toy.contents(tmp_path / "out") == wanted
 
 
-def test_killed_anywhere(tmp_path, monkeypatch):
+def test_killed_after_every_commit(tmp_path):
     save_all(tmp_path)
-    run(tmp_path, INDEXED)
-    wanted = toy.contents(tmp_path / "out")
-    for phase in ("find", "write"):
-        monkeypatch.setattr(Locate, phase, lambda *given: (_ for _ in ()).throw(KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
-            run(tmp_path, INDEXED, "killed")
-        monkeypatch.undo()
-    run(tmp_path, INDEXED, "killed")
+    run(tmp_path, INDEXED, "calm", to="found")
+    wanted = toy.contents(tmp_path / "calm")
+    code = CODE.format(tests=TESTS, folder=str(tmp_path), recipe=INDEXED)
+    command = [sys.executable, f"{TESTS}/crash.py", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert int(done.stdout) >= len(wanted)
     assert toy.contents(tmp_path / "killed") == wanted
 
 
@@ -161,7 +170,7 @@ def test_a_larger_index_is_refused_before_it_is_read(tmp_path):
     run(tmp_path, INDEXED)
     part = next((tmp_path / "crawl=CC-MAIN-2019-18/subset=warc").iterdir())
     (part.parent / "part-00009-x.c000.gz.parquet").write_bytes(part.read_bytes())
-    with pytest.raises(StaleRunError, match=r"out/found: the input of all changed .*--redo found"):
+    with pytest.raises(StaleRunError, match=r"out/found: the input of index changed .*--redo found"):
         run(tmp_path, INDEXED)
     found = run(tmp_path, INDEXED, redo="found")["found"]
     assert "link:repeated" in found.rejected()["reason"].to_pylist()
@@ -287,6 +296,22 @@ def test_no_group_with_a_linked_domain_is_passed_over(domains, hosts, data):
     if within:
         assert spans.meet(surts[0], surts[-1])
     assert not Spans([]).meet(surts[0], surts[-1])
+
+
+def test_an_index_without_what_it_may_lack(tmp_path):
+    save_all(tmp_path)
+    wanted = run(tmp_path, INDEXED)
+    for part in (tmp_path / "crawl=CC-MAIN-2019-18/subset=warc").iterdir():
+        table = pq.read_table(part).drop_columns(["url_surtkey", "fetch_status"])
+        table = table.set_column(
+            table.schema.get_field_index("fetch_time"), "fetch_time", [["then"] * len(table)]
+        )
+        pq.write_table(table, part, write_statistics=False)
+    bare = run(tmp_path, INDEXED, "bare")
+    assert bare["webtext"].read().equals(wanted["webtext"].read())
+    assert bare["found"].read().num_rows == wanted["found"].read().num_rows + 3  # that were moved
+    assert set(bare["found"].read(["date"])["date"].to_pylist()) == {"then"}
+    assert set(wanted["found"].read(["date"])["date"].to_pylist()) == {"2023-11-14T22:13:20Z"}
 
 
 def test_groups_that_say_nothing_are_read():

@@ -223,19 +223,19 @@ class Links(Stage):
 
     def _row(self, line: Submission, prefix: str, is_list: bool, block: BlockList) -> tuple[Any, ...]:
         """The row of a submission, in the order of _READ."""
-        url = clean_line(line.url or "") or None
+        url = clean_line(line.url or "")
         date, place = line.date, Address("", "")
         reason = self._unfit(line, date or "", is_list)
-        if reason is None and url:
+        if reason is None:
             place = address(url)
             reason = self._leads_elsewhere(place, url) or (block.reason(place) if self.block else None)
         page = place.page
         return (
             f"{prefix}/{line.line}",
             self.source,
-            url,
+            url or None,
             date,
-            registered_domain(f"http://{place.host}/" if place.host else url or "") or None,
+            registered_domain(f"http://{place.host}/" if place.host else url) or None,
             page or None,
             line.karma,
             clean_line(line.subreddit or "") or None,
@@ -257,7 +257,7 @@ class Links(Stage):
             return "link:karma"
         if (self.after and not date >= self.after) or (self.before and not "" < date < self.before):
             return "link:date"
-        return None if line.url else "link:none"
+        return None
 
     def _leads_elsewhere(self, place: Address, url: str) -> str | None:
         if not place.host:  # a crosspost has the path of what it repeats

@@ -61,6 +61,7 @@ CASES = {  # a submission -> its reason
     "deleted": (submission("[deleted]"), "link:none"),
     "null": (submission(None), "link:none"),
     "a number": (submission(7), "link:none"),
+    "blank": (submission(" \x00\x1f"), "link:none"),
     "nowhere": (submission("mailto:me@a.example"), "link:none"),
     "overridden": (submission(None, url_overridden_by_dest="http://a.example/dest"), None),
     "script": (submission("http://例え.テスト/ページ"), None),

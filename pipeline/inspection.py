@@ -128,7 +128,7 @@ def why(run: RunFolder, key: str) -> list[list[Seen]]:
 def _ids(run: RunFolder, key: str) -> Iterator[tuple[str, str]]:
     """(id, shard) of the documents that `key` names."""
     for step in run.recipe.steps.values():
-        if step.inputs:
+        if not step.stage.is_source():
             continue
         for part in ("shards", "rejected"):
             for shard in _likely(run.names(step.name, part), key):
@@ -147,7 +147,7 @@ def _way(run: RunFolder, shard: str, name: str) -> list[Seen]:
     seen: list[Seen] = []
     reached: set[str] = set()
     for step in run.recipe.steps.values():
-        if step.inputs and not reached & set(step.inputs.get("documents", ())):
+        if not step.stage.is_source() and not reached & set(step.inputs.get("documents", ())):
             continue
         found = _seen(run, step, shard, name)
         if found is not None:

@@ -3,7 +3,7 @@
 The paths of a list on a disk start from the list's folder; those of a list on a server start from the root of
 its host or bucket, as Common Crawl's do. A line that is an absolute path or an address stands for itself.
 `commoncrawl:CC-MAIN-2019-18` is short for that crawl's list of WARC files, `commoncrawl:CC-MAIN-2019-18/wet`
-for that of its plain texts.
+for that of its plain texts, `commoncrawl:CC-MAIN-2019-18/cc-index-table` for that of its columnar URL index.
 """
 
 import gzip
@@ -17,7 +17,7 @@ from pipeline.remote_settings import session
 
 _CRAWL = "commoncrawl:"
 _NAME = re.compile(
-    r"([A-Z]+(?:-[A-Z]+)*-\d{4}(?:-\d\d)?(?:-[\d-]+)?)(?:/(warc|wet|robotstxt|non200responses))?"
+    r"([A-Z]+(?:-[A-Z]+)*-\d{4}(?:-\d\d)?(?:-[\d-]+)?)(?:/(warc|wet|robotstxt|non200responses|cc-index-table))?"
 )
 _NEWS = re.compile(r"CC-NEWS-(\d{4})-(\d\d)")
 

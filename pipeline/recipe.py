@@ -255,7 +255,7 @@ def _check_wiring(recipe: Recipe, step: Step) -> None:
 
 def _check_unmaterialized(recipe: Recipe, step: Step) -> None:
     where = f"[steps.{step.name}] materialize = false"
-    if not isinstance(step.stage, MapStage) and step.stage.inputs:
+    if not isinstance(step.stage, MapStage) and not step.stage.is_source():
         raise RecipeError(
             f"{where}: stage '{step.kind}' does not work row by row, so its dataset must be written"
         )

@@ -1,6 +1,7 @@
 """Files that are not on a disk of ours: https://, http://, s3:// and gs://, each read by its own module."""
 
 import io
+import os
 import re
 from collections.abc import Callable
 from typing import IO, Any, Protocol, TypeVar, cast
@@ -32,6 +33,38 @@ def is_remote(path: str) -> bool:
 def is_web(path: str) -> bool:
     """Whether a path is an address on a web server: its `?` begins a query, and there are no folders."""
     return path.startswith(("https://", "http://"))
+
+
+class Parts(io.RawIOBase):
+    """A file of which each read is a request for just its bytes."""
+
+    def __init__(self, url: str) -> None:
+        self._url, self._at = url, 0
+        self._size = size(url)
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def seekable(self) -> bool:
+        """Always."""
+        return True
+
+    def tell(self) -> int:
+        """Where the reader stands."""
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Stand elsewhere."""
+        self._at = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence] + offset
+        return self._at
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """Put what is there into `buffer`, all that fits."""
+        data = read_range(self._url, self._at, min(len(buffer), self._size - self._at))
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
 
 
 def open_stream(url: str) -> IO[bytes]:

@@ -120,7 +120,7 @@ class Run:
         The first one runs if it is a source, which files flow from; else the last one, which reads a dataset.
         """
         first, last = chain[0], chain[-1]
-        step = first if _is_source(first.stage) else last
+        step = first if first.stage.is_source() else last
         inputs = self._inputs(step)
         if step is not first:
             inputs |= {"documents": self._inputs(first)["documents"]}
@@ -208,11 +208,7 @@ class Run:
 
 def incremental(stage: Stage) -> bool:
     """Whether new files or shards need only tasks of their own: sources, map stages; others see the whole."""
-    return isinstance(stage, MapStage) or _is_source(stage)
-
-
-def _is_source(stage: Stage) -> bool:
-    return not stage.inputs
+    return isinstance(stage, MapStage) or stage.is_source()
 
 
 def planned_identity(step: Step, inputs: dict[str, list[str]]) -> Identity:

@@ -7,10 +7,11 @@ partition is to read its row groups in each merged file, in the order of the fil
 
 import heapq
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby, islice, pairwise
 from operator import itemgetter
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +19,8 @@ from numpy.typing import NDArray
 
 from pipeline.shards import read_batches, read_footer, read_group, read_schema
 from pipeline.stage import Job, Output
+
+T = TypeVar("T")
 
 PARTITION = "partition"
 FAN_IN = 256  # files that a merge task holds open, with one row group of each in memory
@@ -41,6 +44,13 @@ def scatter(output: Output, table: pa.Table, partitions: NDArray[np.uint32]) -> 
     """Write `table` sorted by partition as the file of a map task."""
     rows = sorted_by_partition(table, partitions)
     output.table(rows.schema, group_rows=GROUP_ROWS).write(rows)
+
+
+def exchange(
+    job: Job, part: str, fn: Callable[[T, Output], None], items: Mapping[str, T], partitions: int
+) -> tuple[str, ...]:
+    """Map, then merge what the tasks wrote by partition."""
+    return merge(job, f"{part}-merged", tuple(job.map(part, fn, items, {}).values()), partitions)
 
 
 def merge(job: Job, part: str, files: Sequence[str], partitions: int) -> tuple[str, ...]:

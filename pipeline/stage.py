@@ -1,7 +1,7 @@
 """What a stage is: a frozen dataclass whose fields are its parameters, and a `run` that makes one dataset.
 
-Most stages are a `MapStage` and write only `process`. A source (extract, ingest) has no inputs: its items are
-files.
+Most stages are a `MapStage` and write only `process`. A source (extract, ingest, links) takes no documents
+in: its items are files.
 """
 
 import json
@@ -34,9 +34,14 @@ class Stage:
     ] = ()  # distributions whose installed versions are part of the identity
     inputs: ClassVar[Mapping[str, str]] = {"documents": "documents"}  # name of the input -> kind of dataset
     optional: ClassVar[frozenset[str]] = frozenset()  # inputs that may be left out
-    makes: ClassVar[str] = "documents"  # documents, tokens, model, grams, sequences
+    makes: ClassVar[str] = "documents"  # documents, tokens, model, grams, sequences, links, addresses
     replaces: ClassVar[frozenset[str]] = frozenset()  # columns it overwrites
     offsets: ClassVar[bool] = False  # it stores byte offsets into `text`
+
+    @classmethod
+    def is_source(cls) -> bool:
+        """Whether it takes no documents in: its items are files, and new ones need but tasks of their own."""
+        return not {"documents", "tokens"} & set(cls.inputs.values())
 
     def versions(self) -> Mapping[str, str]:
         """Of what else decides the result by these fields, such as a model of ours: name -> version."""
@@ -147,6 +152,12 @@ class Job:
         except TaskFailedError as error:
             raise TaskFailedError(f"{part}, {error}", error.trace) from error
         return {name: f"{self.folder}/{part}/{name}.parquet" for name in items}
+
+    def map_files(
+        self, part: str, fn: Callable[[str, Output], None], paths: Mapping[str, str]
+    ) -> dict[str, str]:
+        """The same for files from outside, which each task reads one of."""
+        return self.map(part, fn, paths, {name: _outside(path) for name, path in paths.items()})
 
     def files(self, patterns: Sequence[str], source: str, suffixes: Sequence[str] = ()) -> dict[str, str]:
         """The input files of a source stage: `<source>-<stem>` -> path."""

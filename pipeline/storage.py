@@ -8,6 +8,7 @@ import contextlib
 import errno
 import fcntl
 import json
+import mmap
 import os
 import re
 import secrets
@@ -15,7 +16,7 @@ import shutil
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import xxhash
 
@@ -63,6 +64,11 @@ def read_bytes(path: str) -> bytes:
         return file.read()
 
 
+def open_random(path: str) -> IO[bytes]:
+    """Open an input file of which only parts are wanted: each read asks for just its bytes."""
+    return cast(IO[bytes], remote.Parts(path)) if remote.is_remote(path) else open_input(path)
+
+
 def read_range(path: str, offset: int, length: int) -> bytes:
     """`length` bytes of an input file from `offset` on; fewer where it ends."""
     if remote.is_remote(path):
@@ -70,6 +76,19 @@ def read_range(path: str, offset: int, length: int) -> bytes:
     with open_input(path) as file:
         file.seek(offset)
         return file.read(length)
+
+
+def mapped(path: str) -> memoryview:
+    """The bytes of a file of ours, which all processes that map it have in memory once."""
+    try:
+        with open(path, "rb") as file:
+            length = os.fstat(file.fileno()).st_size
+            return memoryview(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) if length else b"")
+    except OSError as error:
+        raise StorageError(
+            f"cannot read {path}: {error.strerror or error}; it was moved after it was written: run with "
+            "--redo and its step's name"
+        ) from error
 
 
 def read_json(path: str) -> Any:

@@ -10,6 +10,8 @@ from stages.extract import Extract
 from stages.heuristics import Heuristics
 from stages.ingest import Ingest
 from stages.language import Language
+from stages.links import Links
+from stages.locate import Locate
 from stages.mix import Mix
 from stages.quality import Quality
 from stages.refine import Refine
@@ -18,6 +20,8 @@ from stages.train_quality import TrainQuality
 from stages.urls import Urls
 
 STAGES: dict[str, type[Stage]] = {
+    "links": Links,
+    "locate": Locate,
     "extract": Extract,
     "ingest": Ingest,
     "urls": Urls,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from io import BytesIO
 from itertools import takewhile
 from typing import IO, NamedTuple
@@ -38,7 +39,9 @@ def records_at(addresses: Sequence[Address]) -> Iterator[Record | None]:
         data = read_range(first.path, first.offset, last.offset + last.length + _AFTER - first.offset)
         for address in near:
             start = address.offset - first.offset
-            yield _begins(data[start : start + address.length + _AFTER], address.path)
+            record = _begins(data[start : start + address.length + _AFTER], address.path)
+            raw = data[start : start + address.length]
+            yield record and replace(record, offset=address.offset, length=address.length, raw=raw)
 
 
 def neighbours(addresses: Sequence[Address]) -> Iterator[Sequence[Address]]:

@@ -102,6 +102,19 @@ class WordList(NamedTuple):
         return counts
 
 
+class BlockList(NamedTuple):
+    """Domains and URLs of one list."""
+
+    domains: DomainList
+    urls: UrlList
+
+    def reason(self, place: Address) -> str | None:
+        """Why an address is blocked, as `urls` says it."""
+        if self.domains.holds([place])[0]:
+            return "url:domain"
+        return "url:exact" if self.urls.holds([place])[0] else None
+
+
 class ForgetList(NamedTuple):
     """Documents to forget: by id, or by URL."""
 
@@ -127,6 +140,19 @@ def read_domains(patterns: Sequence[str]) -> DomainList:
 def read_urls(patterns: Sequence[str]) -> UrlList:
     """URLs from lists; one that ends in `*` is a prefix."""
     return _urls(line for path, first, lines in _pieces(patterns) for line in _lines(path, first, lines))
+
+
+def read_blocked(patterns: Sequence[str]) -> BlockList:
+    """Domains and URLs from lists of both: a URL has a slash."""
+    keys: list[UInt64s] = []
+    urls: list[Line] = []
+    for path, first, lines in _pieces(patterns):
+        plain = pc.match_substring_regex(lines, _PLAIN)
+        keys.append(hash_text(lines.filter(plain)))
+        others = list(_lines(path, first, lines, pc.invert(plain)))
+        keys.append(_hashes(_domain(line) for line in others if "/" not in line.entry))
+        urls += [line for line in others if "/" in line.entry]
+    return BlockList(DomainList(_sorted(keys)), _urls(urls))
 
 
 def read_words(patterns: Sequence[str]) -> WordList:

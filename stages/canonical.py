@@ -17,6 +17,7 @@ _PUNYCODE = "xn--"
 _ESCAPE = re.compile("%([0-9A-Fa-f]{2})?")
 _ODD = re.compile(r"[^!$&-;=?-\[\]_a-z~]")  # printable ASCII but "#%<>\^`{|}
 _SAFE = "!$&'()*+,/:;=?@[]~%"
+_TRACKING = re.compile(r"(utm_\w+|fbclid|gclid|dclid|msclkid|igshid|mc_cid|mc_eid|_ga)(=.*)?", re.IGNORECASE)
 
 
 class Address(NamedTuple):
@@ -29,6 +30,13 @@ class Address(NamedTuple):
     def key(self) -> str:
         """The canonical form: without `www.`, which two spellings of one address often differ by."""
         return self.host.removeprefix("www.") + self.rest
+
+    @property
+    def page(self) -> str:
+        """Of the page, for links to it: without a final slash and what says where its readers come from."""
+        path, _, query = self.rest.partition("?")
+        asked = "&".join(each for each in query.split("&") if each and not _TRACKING.fullmatch(each))
+        return self.host.removeprefix("www.") + path.rstrip("/") + (f"?{asked}" if asked else "")
 
     @property
     def readable(self) -> str:

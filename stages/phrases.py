@@ -1,0 +1,129 @@
+"""Entries of word lists found in texts: a kernel over the word array, one step a word.
+
+An entry is a run of units of `classifiers/words.py`: a word, several words, or the signs of a script without
+spaces, and there it is found anywhere, as a substring. At each unit the longest entry counts, and the search
+goes on behind it.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifiers.kernel import kernel
+from classifiers.words import Words, finalize
+
+LONGEST = 63  # units of an entry
+EVERY = 0  # the group of entries that are looked for in all texts
+_FREE = np.int32(-1)
+
+
+class Phrases(NamedTuple):
+    """Entries in an open hash table, by linear probing.
+
+    A key is the hash of a run of units in its group: (group, first unit), (group, first unit, second) and so
+    on up to each whole entry, so that a search stops where no entry goes on.
+    """
+
+    keys: NDArray[np.uint64]  # a slot each; a power of two
+    entries: NDArray[np.int32]  # of a slot: the entry that ends here, or what follows
+    entry_groups: NDArray[np.int32]  # of each entry
+
+
+_BEGINS = np.int32(-2)  # of a slot: entries go on, none ends
+
+
+class Hits(NamedTuple):
+    """What is found in each text."""
+
+    hits: NDArray[np.int32]  # times that an entry stands in it
+    different: NDArray[np.int32]  # entries
+    covered: NDArray[np.int32]  # units in them
+
+
+def phrases(entries: Iterable[tuple[int, NDArray[np.uint64]]]) -> Phrases:
+    """A table of (group, hashes of the units of an entry), each of 1 to 63 units; copies count once."""
+    known: dict[int, int] = {}
+    groups: list[int] = []
+    for group, units in entries:
+        key = np.uint64(group)
+        for at, unit in enumerate(units):
+            key = follow(key, unit)
+            ends = at + 1 == len(units)
+            if ends and known.get(int(key), -2) == -2:
+                known[int(key)] = len(groups)
+                groups.append(group)
+            elif not ends:
+                known.setdefault(int(key), -2)
+    size = 1 << max(2 * len(known), 2).bit_length()
+    table = Phrases(np.zeros(size, np.uint64), np.full(size, _FREE, np.int32), np.array(groups, np.int32))
+    _insert(np.array(list(known), np.uint64), np.array(list(known.values()), np.int32), table)
+    return table
+
+
+def find(found: Words, groups: NDArray[np.int32], table: Phrases) -> Hits:
+    """Count the entries of EVERY and of the group of each text; a group of -1 has none."""
+    counts = Hits(*(np.zeros(len(groups), np.int32) for _ in range(3)))
+    seen = np.full(len(table.entry_groups) + 1, -1, np.int64)
+    _find(found, groups, table, seen, counts)
+    return counts
+
+
+@kernel
+def follow(key: np.uint64, unit: np.uint64) -> np.uint64:
+    """The key of a run with one more unit."""
+    return finalize(key + np.uint64(0x9E3779B97F4A7C15)) + unit
+
+
+@kernel
+def _slot(key: np.uint64, table: Phrases) -> int:
+    """Where a key is, or the free slot where it would be."""
+    last = np.uint64(len(table.keys) - 1)
+    slot = (key ^ (key >> np.uint64(32))) & last
+    while table.entries[slot] != _FREE and table.keys[slot] != key:
+        slot = (slot + np.uint64(1)) & last
+    return int(np.int64(slot))
+
+
+@kernel
+def _insert(keys: NDArray[np.uint64], entries: NDArray[np.int32], table: Phrases) -> None:
+    for at in range(len(keys)):
+        slot = _slot(keys[at], table)
+        table.keys[slot] = keys[at]
+        table.entries[slot] = entries[at]
+
+
+@kernel
+def _longest(hashes: NDArray[np.uint64], at: int, end: int, group: int, table: Phrases) -> tuple[int, int]:
+    """The longest entry of a group that begins at a unit, and its units; (-1, 0) for none."""
+    entry, length = -1, 0
+    key = np.uint64(group)
+    for unit in range(at, end):
+        key = follow(key, hashes[unit])
+        known = table.entries[_slot(key, table)]
+        if known == _FREE:
+            break
+        if known >= 0:
+            entry, length = int(known), unit + 1 - at
+    return entry, length
+
+
+@kernel
+def _find(
+    found: Words, groups: NDArray[np.int32], table: Phrases, seen: NDArray[np.int64], counts: Hits
+) -> None:
+    for document in range(len(groups)):
+        at, end = found.offsets[document], found.offsets[document + 1]
+        while at < end:
+            entry, length = _longest(found.hashes, at, end, EVERY, table)
+            if groups[document] > EVERY:
+                other, longer = _longest(found.hashes, at, end, groups[document], table)
+                if longer > length:
+                    entry, length = other, longer
+            if length:
+                counts.hits[document] += 1
+                counts.covered[document] += length
+                counts.different[document] += seen[entry] != document
+                seen[entry] = document
+            at += max(length, 1)

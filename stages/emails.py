@@ -34,28 +34,23 @@ def emails(passage: str, spelt: bool) -> Iterator[Place]:
     for sign in _AT.finditer(passage):
         if sign.start() < end or (sign[0] != "@" and not spelt):
             continue
-        local = _local(passage[max(sign.start() - _ROOM, end) : sign.start()])
-        width = _domain(passage, sign.end()) if local else 0
-        if width:
-            end = sign.end() + width
-            yield Place("address" if sign[0] == "@" else "spelt", sign.start() - local, end)
+        before = passage[max(sign.start() - _ROOM, end) : sign.start()]
+        for local, domain in zip(_LOCALS, _DOMAINS, strict=True):
+            name = local.search(before) or _LOCALS[0].search(before)
+            rest = domain.match(passage, sign.end())
+            if name and rest and (width := _public(rest[0])):
+                end = sign.end() + width
+                yield Place("address" if sign[0] == "@" else "spelt", sign.start() - len(name[0]), end)
+                break
 
 
-def _local(before: str) -> int:
-    """Characters of the local part at the end of what stands before the sign."""
-    matches = (pattern.search(before) for pattern in _LOCALS)
-    return max((len(found[0]) for found in matches if found), default=0)
-
-
-def _domain(passage: str, start: int) -> int:
-    """Characters of the longest domain at `start`; 0 for none."""
-    for pattern in _DOMAINS:
-        if found := pattern.match(passage, start):
-            ends = [dot.start() for dot in _DOTS.finditer(found[0])][1:]
-            for end in (len(found[0]), *reversed(ends)):
-                name = _DOTS.sub(".", found[0][:end]).lower()
-                if _suffixes().publicsuffix(name.rpartition(".")[2]):
-                    return 0 if _RESERVED.search(name) else end
+def _public(found: str) -> int:
+    """Characters of the longest name in what may be a domain that ends in a public suffix; 0 for none."""
+    ends = [dot.start() for dot in _DOTS.finditer(found)][1:]
+    for end in (len(found), *reversed(ends)):
+        name = _DOTS.sub(".", found[:end]).lower()
+        if _suffixes().publicsuffix(name.rpartition(".")[2]):
+            return 0 if _RESERVED.search(name) else end
     return 0
 
 

@@ -41,7 +41,7 @@ KINDS = (
     Kind("mx", r"[A-Z]{4}\d{6}[HMX][A-Z]{5}[\dA-Z]\d", "mx.curp"),
     Kind("br", r"\d{3}\.\d{3}\.\d{3}-\d\d", "br.cpf"),
     Kind("br", r"\d\d\.\d{3}\.\d{3}/\d{4}-\d\d", "br.cnpj"),
-    Kind("kr", r"\d{6}-[1-8]\d{6}", "kr.rrn"),
+    Kind("kr", r"\d{6}-\d{7}", "kr.rrn"),
     Kind("be", r"\d\d\.\d\d\.\d\d-\d{3}\.\d\d", "belgian"),
     Kind("ch", r"756\.\d{4}\.\d{4}\.\d\d", "ch.ssn"),
     Kind("ar", r"(?:2[03-7]|3[034])-\d{8}-\d", "ar.cuit"),

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from stages.suspects import DASHES, SPACES, ZEROS
 
 BEFORE = r"(?<![0-9A-Za-z_À-ɏ$€£¥￥#=&@*])(?<![0-9][-.,/:])"  # a number, whole, and no part of a word
-AFTER = r"(?![0-9A-Za-z_À-ɏ*])(?![-.,/:][0-9])"
+AFTER = r"(?![0-9A-Za-z_À-ɏ])(?![-.,/:][0-9])"
 _FULL_WIDTH = range(0xFF01, 0xFF5F)
 _BLANK = "\0"
 _URL = re.compile(r"(?:https?://|www\.)[!-~]+", re.ASCII | re.IGNORECASE)

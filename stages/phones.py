@@ -11,21 +11,36 @@ import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat, PhoneNumberType
 from stdnum import isbn
 
-from stages.passages import AFTER, BEFORE, Place
-from stages.phone_words import ANNOUNCE, BETWEEN, COUNTED, DENY, SCRIPTS
+from stages.passages import BEFORE, Place
+from stages.phone_words import (
+    ANNOUNCE,
+    ANNOUNCE_JOINED,
+    COUNTED,
+    DENY,
+    DENY_JOINED,
+    FILL,
+    FILL_JOINED,
+    LETTERS,
+    SCRIPTS,
+)
 
 _GAP = r"[ ().\-/]{0,3}"
-_STRETCH = re.compile(rf"(?=[0-9+(])(?:\+ ?|(?<!\+)){BEFORE}\(?\+?[0-9](?:{_GAP}[0-9])*{AFTER}", re.ASCII)
+_STRETCH = re.compile(
+    rf"(?=[0-9+(])(?:(?<![0-9A-Za-z_?=/+])\+ ?|(?<!\+)){BEFORE}(?:\(\+?)?[0-9](?:{_GAP}[0-9])*+(?![,:][0-9])",
+    re.ASCII,
+)
 _PARTS = re.compile(r" {2,}|(?<=[0-9]) ?/ ?(?=[0-9+(])|(?<=[0-9]) (?=\+)|(?<=[0-9]) - (?=[0-9])")
-_ANNOUNCED = re.compile(rf"(?:{ANNOUNCE}){BETWEEN}$", re.IGNORECASE)
-_DENIED = re.compile(rf"(?:{DENY})[^0-9A-Za-z]{{0,6}}$", re.IGNORECASE)
-_COUNTED = re.compile(rf" ?(?:{COUNTED})")
+_WORD = re.compile(r"[a-zà-ɏͰ-ӿḀ-ỿ]+$")
+_BETWEEN = " \t\n:：.,;|/()[]*_=–—-+'’`\"<>\u200e\u200f\u202a-\u202e"  # signs before a number
+_GLUED = re.compile("[0-9A-Za-z_À-ɏ]")
+_MOST_WORDS = 5  # between what announces a number and the number
 _NEAR = 40  # characters
 _LEAST, _MOST = 7, 15  # digits, by E.164
-_YEAR = r"(?:1[0-9]|20)[0-9]{2}"
-_DATE = re.compile(
-    rf"(?<![0-9])(?:{_YEAR}([-./ ])[0-9]{{1,2}}\1[0-9]{{1,2}}|[0-9]{{1,2}}([-./ ])[0-9]{{1,2}}\2{_YEAR}|"
-    rf"{_YEAR} ?[-/] ?{_YEAR}|{_YEAR}[01][0-9][0-3][0-9])(?![0-9])",
+_YEAR = r"(?:19|20)[0-9]{2}"
+_DATE = re.compile(  # or a span of years, also with a time or other digits behind it
+    rf"(?<![0-9])(?:{_YEAR}([-./ ])[0-9]{{1,2}}\1[0-9]{{1,2}}(?![0-9])|{_YEAR}[01][0-9][0-3][0-9](?![0-9])|"
+    rf"[0-9]{{1,2}}([-./])[0-9]{{1,2}}\2{_YEAR}|[0-9]{{1,2}} [0-9]{{1,2}} {_YEAR}(?![0-9])|"
+    r"(?:1[0-9]|20)[0-9]{2} ?[-/] ?(?:1[0-9]|20)[0-9]{2}(?![0-9]))",
     re.ASCII,
 )
 _THOUSANDS = re.compile(r"[0-9]{1,3}(?:([ .])[0-9]{3})(?:\1[0-9]{3})*")
@@ -43,7 +58,12 @@ def phones(passage: str, regions: Sequence[str]) -> Iterator[Place]:
         digits = sum(sign.isdigit() for sign in found[0])
         if digits < _LEAST:
             continue
-        yield from _whole_or_parts(passage, *found.span(), regions)
+        end = found.end()
+        if found[0].count("(") > found[0].count(")"):  # what it opens belongs to what follows
+            end = passage.rindex("(", found.start(), end)
+            end = len(passage[:end].rstrip(" .-/"))
+        if found.start() < end:
+            yield from _whole_or_parts(passage, found.start(), end, regions)
 
 
 def _whole_or_parts(passage: str, start: int, end: int, regions: Sequence[str]) -> Iterator[Place]:
@@ -74,7 +94,7 @@ def _rule(passage: str, start: int, end: int, regions: Sequence[str]) -> str:
     """By which evidence it is a phone number; empty if it is none."""
     written = passage[start:end]
     digits = sum(sign.isdigit() for sign in written)
-    if not _LEAST <= digits <= _MOST or _DATE.search(written):
+    if not _LEAST <= digits <= _MOST or ("+" not in written and _DATE.search(written)):
         return ""
     before = passage[max(start - _NEAR, 0) : start]
     abroad = "+" in written or (written.startswith("00") and len(written) > digits)
@@ -82,7 +102,9 @@ def _rule(passage: str, start: int, end: int, regions: Sequence[str]) -> str:
         return "international"
     if _announced(before, written):
         return "announced"
-    if _DENIED.search(before) or _COUNTED.match(passage, end) or _is_book(written):
+    if _is_denied(before) or COUNTED.match(passage, end) or _is_book(written):
+        return ""
+    if _GLUED.match(passage, end):
         return ""
     around = before[-_NEAR:] + passage[end : end + _NEAR // 2]
     known = dict.fromkeys((*regions, *(region for script, region in SCRIPTS if script.search(around))))
@@ -91,11 +113,43 @@ def _rule(passage: str, start: int, end: int, regions: Sequence[str]) -> str:
 
 def _announced(before: str, written: str) -> bool:
     """Whether a word says that a phone number follows, and it does not look like another number."""
-    found = _ANNOUNCED.search(before)
-    if not found or re.match(r"0(?![0-9])", written):
+    words = _words_between(before.lower())
+    if words < 0 or re.match(r"0(?![0-9])", written):
         return False
-    direct = not re.search(r"[^\W_]", found["between"])
-    return direct or not _THOUSANDS.fullmatch(written)
+    return words == 0 or not _THOUSANDS.fullmatch(written)
+
+
+def _words_between(before: str) -> int:
+    """How many words stand between a number and what announces it; -1 if nothing does."""
+    for words in range(_MOST_WORDS):
+        text = before.rstrip(_BETWEEN)
+        word = _last_word(text)
+        if (
+            word in ANNOUNCE
+            or text.endswith(ANNOUNCE_JOINED)
+            or (word in LETTERS and before[len(text) :].startswith((":", "：")))
+        ):
+            if not before[len(text) :].startswith(">"):  # a placeholder announces nothing
+                return words
+            before = text[: text.rfind("<")] if "<" in text else ""
+        elif word in FILL:
+            before = text[: -len(word)]
+        elif filler := next((each for each in FILL_JOINED if text.endswith(each)), ""):
+            before = text[: -len(filler)]
+        else:
+            return -1
+    return -1
+
+
+def _is_denied(before: str) -> bool:
+    """Whether a word says that a number of another kind follows."""
+    text = before.lower().rstrip(_BETWEEN)
+    return len(before) - len(text) <= _NEAR // 6 and (_last_word(text) in DENY or text.endswith(DENY_JOINED))
+
+
+def _last_word(text: str) -> str:
+    found = _WORD.search(text, max(len(text) - _NEAR // 2, 0))
+    return found[0] if found else ""
 
 
 def _international(written: str) -> bool:
@@ -118,7 +172,11 @@ def _national(written: str, region: str) -> bool:
     if is_long and region != "US":
         return len(digits) >= 9
     usual = re.findall("[0-9]+", phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL))
-    return groups[-len(usual) :] == usual and len(digits) >= 9 and not _THOUSANDS.fullmatch(written)
+    return (
+        (groups[-len(usual) :] == usual or usual[-len(groups) :] == groups)
+        and len(digits) >= 9
+        and not _THOUSANDS.fullmatch(written)
+    )
 
 
 def _parsed(written: str, region: str | None) -> PhoneNumber | None:

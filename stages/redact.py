@@ -126,7 +126,7 @@ class Redact(MapStage):
             counts = documents[f"redacted_{kind}"].to_numpy()
             for row in np.flatnonzero(counts).tolist():
                 key = f"{kind}:{languages[row]}"
-                output.count(**{f"redacted:{key}": int(counts[row]), f"documents:{key}": 1})
+                output.count(**{f"redactions:{key}": int(counts[row]), f"documents:{key}": 1})
         return documents
 
     def summary(self, dataset: Dataset) -> Mapping[str, list[dict[str, Any]]]:
@@ -135,7 +135,7 @@ class Redact(MapStage):
         counts = {
             (*name.split(":"),): number
             for name, number in sorted(totals.items())
-            if name.startswith(("redacted:", "documents:"))
+            if name.startswith(("redactions:", "documents:"))
         }
         languages = sorted({language for _, _, language in counts})
         kinds = [
@@ -143,17 +143,17 @@ class Redact(MapStage):
                 "kind": kind,
                 **{
                     what: sum(n for key, n in counts.items() if key[:2] == (what, kind))
-                    for what in ("redacted", "documents")
+                    for what in ("redactions", "documents")
                 },
                 "told by": _TOLD_BY[kind],
             }
             for kind in self._wanted()
         ]
         return {
-            "redactions by kind": kinds,
-            "redactions by language": [
+            "redacted, by kind": kinds,
+            "redactions, by language": [
                 {"language": language}
-                | {kind: counts.get(("redacted", kind, language), 0) for kind in self._wanted()}
+                | {kind: counts.get(("redactions", kind, language), 0) for kind in self._wanted()}
                 for language in languages
             ],
         }

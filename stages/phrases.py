@@ -5,7 +5,6 @@ spaces, and there it is found anywhere, as a substring. At each unit the longest
 goes on behind it.
 """
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -16,22 +15,18 @@ from classifiers.words import Words, finalize
 
 LONGEST = 63  # units of an entry
 EVERY = 0  # the group of entries that are looked for in all texts
-_FREE = np.int32(-1)
+_FREE, _BEGINS = np.int32(-1), np.int32(-2)  # a slot without a key; one where entries go on and none ends
 
 
 class Phrases(NamedTuple):
     """Entries in an open hash table, by linear probing.
 
-    A key is the hash of a run of units in its group: (group, first unit), (group, first unit, second) and so
-    on up to each whole entry, so that a search stops where no entry goes on.
+    The keys are those of the runs of units that entries begin with, one unit, two, and so on up to the whole
+    entry, so that a search stops where no entry goes on.
     """
 
-    keys: NDArray[np.uint64]  # a slot each; a power of two
-    entries: NDArray[np.int32]  # of a slot: the entry that ends here, or what follows
-    entry_groups: NDArray[np.int32]  # of each entry
-
-
-_BEGINS = np.int32(-2)  # of a slot: entries go on, none ends
+    keys: NDArray[np.uint64]  # of a slot; their number is a power of two
+    entries: NDArray[np.int32]  # of a slot: the entry that ends here, _FREE or _BEGINS
 
 
 class Hits(NamedTuple):
@@ -42,36 +37,24 @@ class Hits(NamedTuple):
     covered: NDArray[np.int32]  # units in them
 
 
-def phrases(entries: Iterable[tuple[int, NDArray[np.uint64]]]) -> Phrases:
-    """A table of (group, hashes of the units of an entry), each of 1 to 63 units; copies count once."""
-    known: dict[int, int] = {}
-    groups: list[int] = []
-    for group, units in entries:
-        key = np.uint64(group)
-        for at, unit in enumerate(units):
-            key = follow(key, unit)
-            ends = at + 1 == len(units)
-            if ends and known.get(int(key), -2) == -2:
-                known[int(key)] = len(groups)
-                groups.append(group)
-            elif not ends:
-                known.setdefault(int(key), -2)
-    size = 1 << max(2 * len(known), 2).bit_length()
-    table = Phrases(np.zeros(size, np.uint64), np.full(size, _FREE, np.int32), np.array(groups, np.int32))
-    _insert(np.array(list(known), np.uint64), np.array(list(known.values()), np.int32), table)
+def phrases(split: Words, groups: NDArray[np.int32]) -> Phrases:
+    """A table of entries, each of 1 to 63 units, and of the group that is given for it; copies are one."""
+    size = 1 << max(2 * len(split.hashes), 2).bit_length()
+    table = Phrases(np.zeros(size, np.uint64), np.full(size, _FREE, np.int32))
+    _insert(split.hashes, split.offsets, groups, table)
     return table
 
 
 def find(found: Words, groups: NDArray[np.int32], table: Phrases) -> Hits:
     """Count the entries of EVERY and of the group of each text; a group of -1 has none."""
     counts = Hits(*(np.zeros(len(groups), np.int32) for _ in range(3)))
-    seen = np.full(len(table.entry_groups) + 1, -1, np.int64)
+    seen = np.full(len(table.entries), -1, np.int64)
     _find(found, groups, table, seen, counts)
     return counts
 
 
 @kernel
-def follow(key: np.uint64, unit: np.uint64) -> np.uint64:
+def _follow(key: np.uint64, unit: np.uint64) -> np.uint64:
     """The key of a run with one more unit."""
     return finalize(key + np.uint64(0x9E3779B97F4A7C15)) + unit
 
@@ -87,11 +70,17 @@ def _slot(key: np.uint64, table: Phrases) -> int:
 
 
 @kernel
-def _insert(keys: NDArray[np.uint64], entries: NDArray[np.int32], table: Phrases) -> None:
-    for at in range(len(keys)):
-        slot = _slot(keys[at], table)
-        table.keys[slot] = keys[at]
-        table.entries[slot] = entries[at]
+def _insert(
+    hashes: NDArray[np.uint64], offsets: NDArray[np.int64], groups: NDArray[np.int32], table: Phrases
+) -> None:
+    for entry in range(len(groups)):
+        key = np.uint64(groups[entry])
+        for unit in range(offsets[entry], offsets[entry + 1]):
+            key = _follow(key, hashes[unit])
+            slot = _slot(key, table)
+            table.keys[slot] = key
+            if table.entries[slot] < 0:
+                table.entries[slot] = entry if unit + 1 == offsets[entry + 1] else _BEGINS
 
 
 @kernel
@@ -100,7 +89,7 @@ def _longest(hashes: NDArray[np.uint64], at: int, end: int, group: int, table: P
     entry, length = -1, 0
     key = np.uint64(group)
     for unit in range(at, end):
-        key = follow(key, hashes[unit])
+        key = _follow(key, hashes[unit])
         known = table.entries[_slot(key, table)]
         if known == _FREE:
             break

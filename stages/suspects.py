@@ -77,7 +77,7 @@ def _is_at(data: NDArray[np.uint8], at: int, begin: int, end: int, width: int) -
     if at == begin or at + width >= end:
         return False
     before, after = data[at - 1], data[at + width]
-    bracketed = before in (0x28, 0x5B, 0x7B, 0x20) and after in (0x29, 0x5D, 0x7D, 0x20)
+    bracketed = before in (0x28, 0x5B, 0x7B) and after in (0x29, 0x5D, 0x7D)
     return bracketed or (_is_word(before) and _is_word(after))
 
 

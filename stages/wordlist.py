@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from stages.block_lists import Line, read_lines
 from stages.phrases import EVERY, LONGEST, Hits, Phrases, find, phrases
 from stages.text import nfc
 
-_NONE = -1  # the group of a text without lists of its language
+_NONE = -1  # the group of what has no list of its language; no text looks for its entries
 _JOINED = re.compile(r"[\s'’‐‑・-]")  # in an entry: nothing that a text must have too
 
 
@@ -96,13 +97,13 @@ class Wordlist(MapStage):
         files += [(path, groups[_language(path)]) for path in paths]
         lines = [(group, line) for path, group in files for line in read_lines([path])]
         split = words(pa.array([nfc(line.entry) for _, line in lines], pa.large_string()))
-        hashes, signs = [], []
-        for (group, line), start, end in zip(lines, split.offsets, split.offsets[1:], strict=True):
-            if _has_signs(line, split, start, end):
-                signs.append(Sign(group, nfc(line.entry)))
-            else:
-                hashes.append((group, split.hashes[start:end]))
-        return Lists(groups, phrases(hashes), sorted(set(signs)))
+        bounds = list(pairwise(split.offsets.tolist()))
+        signed = [_has_signs(line, split, *bound) for (_, line), bound in zip(lines, bounds, strict=True)]
+        signs = {
+            Sign(group, nfc(line.entry)) for (group, line), sign in zip(lines, signed, strict=True) if sign
+        }
+        owners = np.array([_NONE if sign else group for (group, _), sign in zip(lines, signed, strict=True)])
+        return Lists(groups, phrases(split, owners.astype(np.int32)), sorted(signs))
 
     def process(self, documents: pa.Table, loaded: Lists) -> pa.Table:
         """Count, then judge by the counts alone."""

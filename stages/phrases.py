@@ -27,6 +27,7 @@ class Phrases(NamedTuple):
 
     keys: NDArray[np.uint64]  # of a slot; their number is a power of two
     entries: NDArray[np.int32]  # of a slot: the entry that ends here, _FREE or _BEGINS
+    firsts: NDArray[np.bool_]  # of the last bits of a unit: whether an entry may begin with it
 
 
 class Hits(NamedTuple):
@@ -40,7 +41,8 @@ class Hits(NamedTuple):
 def phrases(split: Words, groups: NDArray[np.int32]) -> Phrases:
     """A table of entries, each of 1 to 63 units, and of the group that is given for it; copies are one."""
     size = 1 << max(2 * len(split.hashes), 2).bit_length()
-    table = Phrases(np.zeros(size, np.uint64), np.full(size, _FREE, np.int32))
+    firsts = np.zeros(max(8 * size, 1 << 12), np.bool_)
+    table = Phrases(np.zeros(size, np.uint64), np.full(size, _FREE, np.int32), firsts)
     _insert(split.hashes, split.offsets, groups, table)
     return table
 
@@ -75,6 +77,8 @@ def _insert(
 ) -> None:
     for entry in range(len(groups)):
         key = np.uint64(groups[entry])
+        if offsets[entry] < offsets[entry + 1]:
+            table.firsts[hashes[offsets[entry]] & np.uint64(len(table.firsts) - 1)] = True
         for unit in range(offsets[entry], offsets[entry + 1]):
             key = _follow(key, hashes[unit])
             slot = _slot(key, table)
@@ -102,12 +106,16 @@ def _longest(hashes: NDArray[np.uint64], at: int, end: int, group: int, table: P
 def _find(
     found: Words, groups: NDArray[np.int32], table: Phrases, seen: NDArray[np.int64], counts: Hits
 ) -> None:
+    hashes, firsts, last = found.hashes, table.firsts, np.uint64(len(table.firsts) - 1)
     for document in range(len(groups)):
         at, end = found.offsets[document], found.offsets[document + 1]
         while at < end:
-            entry, length = _longest(found.hashes, at, end, EVERY, table)
+            if not firsts[hashes[at] & last]:  # most units
+                at += 1
+                continue
+            entry, length = _longest(hashes, at, end, EVERY, table)
             if groups[document] > EVERY:
-                other, longer = _longest(found.hashes, at, end, groups[document], table)
+                other, longer = _longest(hashes, at, end, groups[document], table)
                 if longer > length:
                     entry, length = other, longer
             if length:

@@ -61,9 +61,7 @@ def test_digits_of_all_scripts_and_other_suspects():
         assert marks(f"是{digits}。") == NUMBER
         assert marks(f"{digits[:3]}‐{digits[3:]}") == NUMBER
         assert marks(f"{digits[:3]}是{digits[3:]}") == 0
-    assert (
-        marks("a@b") == marks("邮箱a＠b") == marks("a(at)b") == marks("a [ AT ] b") == marks("a[@]b") == AT
-    )
+    assert marks("a@b") == marks("邮箱a＠b") == marks("a(at)b") == marks("a [ AT ] b") == marks("a[@]b") == AT
     assert marks("@b") == marks("a @ b") == marks("a@") == marks("(attic)") == 0
     assert marks("2001:db8::1") == marks("3FFE:1") == COLONS
     assert marks("1001:db8::1") == marks("200:db8::1") == marks("2001: a") == marks("200g:1") == 0

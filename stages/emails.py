@@ -36,9 +36,10 @@ def emails(passage: str, spelt: bool) -> Iterator[Place]:
             continue
         before = passage[max(sign.start() - _ROOM, end) : sign.start()]
         for local, domain in zip(_LOCALS, _DOMAINS, strict=True):
-            name = local.search(before) or _LOCALS[0].search(before)
             rest = domain.match(passage, sign.end())
-            if name and rest and (width := _public(rest[0])):
+            width = _public(rest[0]) if rest else 0
+            name = (local.search(before) or _LOCALS[0].search(before)) if width else None
+            if name:
                 end = sign.end() + width
                 yield Place("address" if sign[0] == "@" else "spelt", sign.start() - len(name[0]), end)
                 break

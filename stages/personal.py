@@ -14,6 +14,8 @@ from stages.suspects import AT, COLONS, DOTTED, NUMBER
 
 KINDS = ("email", "ip", "iban", "card", "national_id", "phone")  # in this order, each in what is left
 
+MARKS = {"email": AT, "ip": AT | DOTTED | COLONS}  # suspects to look at for a kind; for others, all
+
 
 class Found(NamedTuple):
     """A piece of personal data."""

@@ -20,7 +20,7 @@ ANNOUNCE = frozenset(_ANNOUNCE.split())
 _ANNOUNCE_JOINED = (
     "电话 電話 手机 手機 手机号 手機號 传真 傳真 热线 熱線 联系方式 聯絡方式 联系人 致电 致電 座机 咨询 "
     "諮詢 客服 专线 專線 携帯 ファックス ファクス フリーダイヤル お問い合わせ お問合せ 전화 전화번호 "
-    "휴대폰 핸드폰 휴대전화 연락처 팩스 고객센터 대표번호 문의 โทร โทรศัพท์ มือถือ แฟกซ์ เบอร์ هاتف "
+    "휴대폰 핸드폰 휴대전화 연락처 팩스 고객센터 고객지원 대표번호 문의 โทร โทรศัพท์ มือถือ แฟกซ์ เบอร์ هاتف "
     "الهاتف تلفون جوال الجوال موبايل فاكس الفاكس واتساب واتس اتصل للتواصل للاتصال تلفن موبایل फोन फ़ोन "
     "मोबाइल दूरभाष टेलीफोन फैक्स संपर्क טלפון טל נייד פקס ফোন মোবাইল ☎ ☏ ✆ 📞 📱 📲 📠 ☎️"
 )
@@ -29,7 +29,8 @@ LETTERS = frozenset("tpfm")  # with a colon: "T: 030 1234"
 
 # What may stand between such a word and its number.
 _FILL = (
-    "number numbers no nos nr num numéro número numero nummer us me at on is or and now today free unter "
+    "number numbers contact contacts direct no nos nr num numéro número numero nummer us "
+    "me at on is or and now today free unter "
     "oder und y al o ou au et e ao и по или нам номер номеру i og och of w lub a nebo veya dan atau office"
 )
 FILL = frozenset(_FILL.split())

@@ -32,6 +32,7 @@ _STRETCH = re.compile(
 _PARTS = re.compile(r" {2,}|(?<=[0-9]) ?/ ?(?=[0-9+(])|(?<=[0-9]) (?=\+)|(?<=[0-9]) - (?=[0-9])")
 _WORD = re.compile(r"[a-zà-ɏͰ-ӿḀ-ỿ]+$")
 _BETWEEN = " \t\n:：.,;|/()[]*_=–—-+'’`\"<>\u200e\u200f\u202a-\u202e"  # signs before a number
+_CLOSES, _COLONS = tuple(">]}|"), (":", "：")
 _GLUED = re.compile("[0-9A-Za-z_À-ɏ]")
 _MOST_WORDS = 5  # between what announces a number and the number
 _NEAR = 40  # characters
@@ -83,7 +84,7 @@ def _whole_or_parts(passage: str, start: int, end: int, regions: Sequence[str]) 
 
 def _shortened(passage: str, start: int, end: int) -> int:
     """Where a number with a country code ends, if other numbers follow it; 0 if there is none."""
-    cut = end
+    cut = min(end, start + _NEAR)
     while passage[start] in "+(" and (cut := passage.rfind(" ", start, cut)) > start:
         if _international(passage[start:cut]):
             return cut
@@ -123,16 +124,14 @@ def _words_between(before: str) -> int:
     """How many words stand between a number and what announces it; -1 if nothing does."""
     for words in range(_MOST_WORDS):
         text = before.rstrip(_BETWEEN)
-        word = _last_word(text)
-        if (
-            word in ANNOUNCE
-            or text.endswith(ANNOUNCE_JOINED)
-            or (word in LETTERS and before[len(text) :].startswith((":", "：")))
-        ):
-            if not before[len(text) :].startswith(">"):  # a placeholder announces nothing
-                return words
-            before = text[: text.rfind("<")] if "<" in text else ""
-        elif word in FILL:
+        word, follower = _last_word(text), before[len(text) : len(text) + 1]
+        placeholder = word and follower in _CLOSES  # which announces nothing
+        announces = (
+            word in ANNOUNCE or text.endswith(ANNOUNCE_JOINED) or (word in LETTERS and follower in _COLONS)
+        )
+        if announces and not placeholder:
+            return words
+        if placeholder or word in FILL:
             before = text[: -len(word)]
         elif filler := next((each for each in FILL_JOINED if text.endswith(each)), ""):
             before = text[: -len(filler)]
@@ -165,11 +164,12 @@ def _national(written: str, region: str) -> bool:
     if number is None or not phonenumbers.is_valid_number(number):
         return False
     digits = "".join(groups)
-    is_long = digits.startswith(phonenumbers.ndd_prefix_for_region(region, True) or "0")
+    trunk = phonenumbers.ndd_prefix_for_region(region, True) or "0"
+    is_long = digits.startswith(trunk)
     if len(groups) == 1:
         is_mobile = phonenumbers.number_type(number) == PhoneNumberType.MOBILE
         return is_mobile and (region == "CN" or (is_long and len(digits) >= 10))
-    if is_long and region != "US":
+    if is_long and trunk != "1":
         return len(digits) >= 9
     usual = re.findall("[0-9]+", phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL))
     return (

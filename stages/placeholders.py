@@ -1,5 +1,6 @@
 """Texts with placeholders in place of what is found in their passages."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -34,7 +35,7 @@ def redacted(texts: pa.Array, search: Search, placeholders: Mapping[str, bytes])
         changed = []
         for row, (text, places) in found:
             earlier = done[row].places if row in done else []
-            wanted = [each for each in places if each.kind in placeholders and not _touches(each, earlier)]
+            wanted = [each for each in _apart(places, earlier) if each.kind in placeholders]
             if wanted:
                 done[row] = replaced(text, wanted, earlier, placeholders)
                 changed.append(row)
@@ -76,7 +77,7 @@ def _found(texts: pa.Array, rows: Sequence[int], search: Search) -> Iterator[tup
                 yield rows[last], Redacted(text, places)
             last, text, places = document, binary[document].as_py(), []
         passage = text[start:end].decode(errors=_ERRORS)
-        places = [*places, *_in_bytes(search(passage, marks, rows[document]), passage, start)]
+        places += _in_bytes(search(passage, marks, rows[document]), passage, start)
     if places:
         yield rows[last], Redacted(text, places)
 
@@ -91,5 +92,10 @@ def _in_bytes(found: Sequence[Found], passage: str, begin: int) -> Iterator[Foun
         yield each._replace(start=start, end=begin)
 
 
-def _touches(place: Found, others: Sequence[Found]) -> bool:
-    return any(place.start < other.end and other.start < place.end for other in others)
+def _apart(places: Sequence[Found], earlier: Sequence[Found]) -> Iterator[Found]:
+    """Those that touch none of the earlier ones, which are in order."""
+    starts = [each.start for each in earlier]
+    for place in places:
+        at = bisect_left(starts, place.end) - 1
+        if at < 0 or earlier[at].end <= place.start:
+            yield place

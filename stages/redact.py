@@ -13,7 +13,7 @@ from pipeline.errors import nearest
 from pipeline.output import Output
 from pipeline.schema import with_column
 from pipeline.stage import MapStage
-from stages.personal import KINDS, Found, find
+from stages.personal import KINDS, MARKS, Found, find
 from stages.phone_words import LANGUAGES
 from stages.phones import is_region
 from stages.placeholders import Redacted, redacted
@@ -168,8 +168,12 @@ class Redact(MapStage):
             kind: self.placeholders.get(kind, _PLACEHOLDERS[kind]).encode() for kind in self._wanted()
         }
 
+        needed = 0
+        for kind in self.kinds:
+            needed |= MARKS.get(kind, ~0)
+
         def search(passage: str, marks: int, row: int) -> list[Found]:
-            return find(passage, marks, self.spelt, regions[codes[row]])
+            return find(passage, marks & needed, self.spelt, regions[codes[row]])
 
         return redacted(texts, search, placeholders)
 

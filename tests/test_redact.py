@@ -19,6 +19,7 @@ from stages.redact import Redact
 from stages.text import clean
 
 EVERY = Redact()
+BRACKETS = Redact(placeholders={"phone": "[PHONE]", "email": "|||EMAIL|||", "national_id": "{id}"})
 
 
 def process(texts, stage=EVERY, **columns):
@@ -219,11 +220,11 @@ TEXTS = st.lists(PIECES, max_size=12).map("".join).map(clean)
 
 
 @settings(max_examples=300, deadline=None)
-@given(TEXTS)
-def test_twice_is_once_and_the_text_stays_tidy(text):
-    once = redact(text)
+@given(TEXTS, st.sampled_from([EVERY, BRACKETS, Redact(kinds=("phone", "email"))]))
+def test_twice_is_once_and_the_text_stays_tidy(text, stage):
+    once = redact(text, stage)
     assert clean(once) == once
-    assert redact(once) == once
+    assert redact(once, stage) == once
 
 
 @settings(max_examples=100, deadline=None)

@@ -14,10 +14,12 @@ from stages.links import Links
 from stages.locate import Locate
 from stages.mix import Mix
 from stages.quality import Quality
+from stages.redact import Redact
 from stages.refine import Refine
 from stages.save_raw import SaveRaw
 from stages.train_quality import TrainQuality
 from stages.urls import Urls
+from stages.wordlist import Wordlist
 
 STAGES: dict[str, type[Stage]] = {
     "links": Links,
@@ -28,11 +30,13 @@ STAGES: dict[str, type[Stage]] = {
     "language": Language,
     "clean_lines": CleanLines,
     "heuristics": Heuristics,
+    "wordlist": Wordlist,
     "train_quality": TrainQuality,
     "quality": Quality,
     "save_raw": SaveRaw,
     "deduplicate": Deduplicate,
     "refine": Refine,
+    "redact": Redact,
     "count_grams": CountGrams,
     "decontaminate": Decontaminate,
     "encode": Encode,

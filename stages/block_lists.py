@@ -139,7 +139,7 @@ def read_domains(patterns: Sequence[str]) -> DomainList:
 
 def read_urls(patterns: Sequence[str]) -> UrlList:
     """URLs from lists; one that ends in `*` is a prefix."""
-    return _urls(line for path, first, lines in _pieces(patterns) for line in _lines(path, first, lines))
+    return _urls(read_lines(patterns))
 
 
 def read_blocked(patterns: Sequence[str]) -> BlockList:
@@ -185,6 +185,11 @@ def read_forgotten(patterns: Sequence[str]) -> ForgetList:
                     "https://a.example/page; write one a line"
                 )
     return ForgetList(_sorted([_hashes(ids)]), _urls(urls))
+
+
+def read_lines(patterns: Sequence[str]) -> Iterator[Line]:
+    """The entries of lists, whatever they are of."""
+    return (line for path, first, lines in _pieces(patterns) for line in _lines(path, first, lines))
 
 
 def among(keys: UInt64s, known: UInt64s) -> Bools:

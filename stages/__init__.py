@@ -14,6 +14,7 @@ from stages.quality import Quality
 from stages.refine import Refine
 from stages.save_raw import SaveRaw
 from stages.train_quality import TrainQuality
+from stages.train_tokenizer import TrainTokenizer
 from stages.urls import Urls
 
 STAGES: dict[str, type[Stage]] = {
@@ -29,6 +30,7 @@ STAGES: dict[str, type[Stage]] = {
     "refine": Refine,
     "count_grams": CountGrams,
     "decontaminate": Decontaminate,
+    "train_tokenizer": TrainTokenizer,
     "encode": Encode,
     "mix": Mix,
 }

@@ -19,6 +19,9 @@ from classifiers.kernel import kernel
 WALL = -1
 NOWHERE = -1
 BYTES = 256  # tokens 0 to 255 are the bytes
+LETTERS = np.zeros(BYTES, np.int32)  # how many a character counts for, by its first byte
+LETTERS[:0x80], LETTERS[0xC0:] = 1, 1
+LETTERS[0xE4:0xEA], LETTERS[0xE3], LETTERS[0xEA:0xEE] = 3, 2, 2  # ideographs, kana, Hangul syllables
 _BASE = np.int64(0x5851F42D4C957F2D)  # of the hash of a token's bytes, modulo 2^64
 _RIGHT = np.int64(0xFFFFFFFF)  # a pair is left << 32 | right
 
@@ -28,7 +31,7 @@ class Limits(NamedTuple):
 
     tokens: int  # ids, of bytes and end-of-text too
     least: int = 1  # times that a pair occurs
-    longest: int = 1 << 30  # characters in a token
+    longest: int = 1 << 30  # letters in a token
     first: int = BYTES + 1  # id of the first new token; the one before is end-of-text
 
 
@@ -49,7 +52,7 @@ class _State(NamedTuple):
     after: NDArray[np.int32]  # the next place of the same pair
     before: NDArray[np.int32]
     sizes: NDArray[np.int32]  # bytes of each token
-    letters: NDArray[np.int32]  # characters that begin in each token
+    letters: NDArray[np.int32]  # in each token
     examples: NDArray[np.int64]  # a place of each token
     heads: dict[np.int64, np.int64]  # pair -> one of its places
     totals: dict[np.int64, np.int64]  # pair -> how often it occurs
@@ -124,8 +127,7 @@ def _start(
 ) -> _State:
     """Every byte a token of its own."""
     letters = np.zeros(tokens, np.int32)
-    for byte in range(BYTES):
-        letters[byte] = (byte & 0xC0) != 0x80
+    letters[:BYTES] = LETTERS
     state = _State(
         data,
         cells,

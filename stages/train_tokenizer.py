@@ -21,6 +21,7 @@ from stages.tokenizer import TOKENIZER
 from stages.tokenizer_card import card, measure, to_markdown
 from stages.vocabulary import COUNTED, Kind, add_up, count_pieces, make, tokenizer_json
 
+IDEOGRAPH = 3  # letters that it counts for
 SIZES = pa.schema([("train", pa.int64()), ("val", pa.int64())])
 TOKENS = pa.schema(
     [
@@ -47,7 +48,7 @@ class TrainTokenizer(Stage):
         kind: byte_pairs, or characters: each that occurs often enough is a token
         vocabulary: tokens at most; the 256 bytes and end-of-text are the first of them
         least: times that a character or a pair must occur in the sample to become a token
-        longest: characters in a token at most, so that no phrase of a template becomes one
+        longest: letters in a token at most, so that no phrase becomes one; an ideograph counts as three
         sample: bytes of text to learn from; byte pairs take up to 30 times as much memory
         held_out: bytes of validation text that the card is measured on
         seed: of both samples; the recipe's, if not given
@@ -70,7 +71,9 @@ class TrainTokenizer(Stage):
     def __post_init__(self) -> None:
         if not BYTES < self.vocabulary <= 1 << 24:
             raise ValueError(f"vocabulary = {self.vocabulary} must be above {BYTES} and at most {1 << 24}")
-        for name in ("least", "longest", "sample", "held_out"):
+        if self.longest < IDEOGRAPH:
+            raise ValueError(f"longest = {self.longest} must be at least {IDEOGRAPH}, for an ideograph")
+        for name in ("least", "sample", "held_out"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} = {getattr(self, name)} must be at least 1")
 

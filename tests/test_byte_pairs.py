@@ -4,6 +4,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Mapping
+from itertools import pairwise
 
 import numpy as np
 import tokenizers
@@ -33,7 +34,7 @@ def twin(pieces: Mapping[bytes, int], limits: Limits) -> list[Merge]:
     while new < limits.tokens:
         totals: Counter[tuple[int, int]] = Counter()
         for word, count in words:
-            for left, right in zip(word, word[1:], strict=False):
+            for left, right in pairwise(word):
                 if sum(LETTERS[list(spelled[left] + spelled[right])]) <= limits.longest:
                     totals[left, right] += count
         often = [(-total, pair) for pair, total in totals.items() if total >= limits.least]

@@ -21,8 +21,8 @@ Kind = Literal["byte_pairs", "characters"]
 
 END: Final = END_OF_TEXT[0]
 PIECES: Final = {
-    # No token crosses these borders: GPT-2's words, but with marks among the letters (as in Hindi), with three
-    # digits at most, and with the end of "don't" behind any apostrophe.
+    # No token crosses these borders: GPT-2's words, but with marks among the letters (as in Hindi), three
+    # digits at most, and the end of "don't" behind any apostrophe.
     "byte_pairs": r"['’]\p{L}{1,2}(?![\p{L}\p{M}])| ?[\p{L}\p{M}]+| ?\p{N}{1,3}| ?[^\s\p{L}\p{M}\p{N}]+"
     r"|\s+(?!\S)|\s+",
     "characters": r"[\s\S]",

@@ -63,7 +63,7 @@ def learn(
 ) -> Merges:
     """The merges of pieces data[offsets[p]:offsets[p + 1]] that occur counts[p] times.
 
-    Takes some 25 bytes of memory for each byte of `data`.
+    Takes some 50 bytes of memory for each byte of `data`.
     """
     if len(data) + len(counts) + 1 >= 1 << 31:
         raise ValueError(f"{len(data):,} bytes of different pieces are too many; lower `sample`")

@@ -40,7 +40,7 @@ class Flow:
     def open(self, schema: pa.Schema) -> None:
         """Make ready for documents of `schema`."""
         for link, output in zip(self._links, self.outputs, strict=True):
-            schema = after(link.step, link.stage, schema)
+            schema = after(link, schema)
             self._schemas.append(schema)
             self._writers.append(output.documents(schema, keep=link is self._links[-1]))
         self._loaded = _loaded(self._links)
@@ -83,9 +83,10 @@ def _loaded(links: Sequence[Link]) -> list[Any]:
     return [_cache[key] for key in keys]
 
 
-def after(step: str, stage: "MapStage", before: pa.Schema) -> pa.Schema:
+def after(link: Link, before: pa.Schema) -> pa.Schema:
     """The columns of the documents after a stage."""
-    adds = stage.adds()
+    step, stage = link.step, link.stage
+    adds = stage.adds_from(link.inputs)
     if clash := (set(before.names) & set(adds.names)) - stage.replaces:
         raise RecipeError(
             f"step '{step}': the documents already have a column '{min(clash)}', and this step would add it; "

@@ -26,6 +26,7 @@ from pipeline.stage import MapStage, Stage
 
 Stages = Mapping[str, type[Stage]]
 _FINITE = ConfigDict(allow_inf_nan=False)  # an identity is JSON, which has no other numbers
+_STEP = re.compile(r"[\w-]+")
 _TOP = {"seed", "error_limit", "workers", "network", "steps"}
 
 
@@ -131,7 +132,7 @@ def _network(table: Any, folder: str) -> Network:
 
 def _step(name: str, table: dict[str, Any], given: Mapping[str, Any], stages: Stages) -> Step:
     where = f"[steps.{name}]"
-    if not re.fullmatch(r"[\w-]+", name):
+    if not _STEP.fullmatch(name):
         raise RecipeError(
             f"{where}: a step's name becomes a folder, so it is of letters, digits, '_' and '-'"
         )
@@ -140,10 +141,12 @@ def _step(name: str, table: dict[str, Any], given: Mapping[str, Any], stages: St
         raise RecipeError(f'{where} names no stage; write stage = "...", one of: {", ".join(sorted(stages))}')
     if kind not in stages:
         raise RecipeError(f"{where} stage = '{kind}': no such stage; {nearest(kind, stages)}")
-    cls = stages[kind]
+    cls, hints = stages[kind], get_type_hints(stages[kind])
     materialize = _typed(where, "materialize", table.pop("materialize", True), bool)
     inputs = {}
     for key in cls.inputs:
+        if key in hints and not _names_step(table.get(key)):
+            continue  # it is a field, too: a file
         value = table.pop(key, [])
         names = _typed(where, key, (value,) if isinstance(value, str) else _tuples(value), tuple[str, ...])
         if names:
@@ -178,6 +181,11 @@ def _stage(where: str, cls: type[Stage], table: dict[str, Any], given: Mapping[s
             raise RecipeError(f"{where}: field '{key}' is missing; `pipeline stages` says what it means")
     with _blamed(where):
         return cls(**values)
+
+
+def _names_step(value: Any) -> bool:
+    """Whether a value names a step, where a file might stand as well: a file's name has a point."""
+    return isinstance(value, str) and _STEP.fullmatch(value) is not None
 
 
 @contextmanager

@@ -34,7 +34,7 @@ class Stage:
     ] = ()  # distributions whose installed versions are part of the identity
     inputs: ClassVar[Mapping[str, str]] = {"documents": "documents"}  # name of the input -> kind of dataset
     optional: ClassVar[frozenset[str]] = frozenset()  # inputs that may be left out
-    makes: ClassVar[str] = "documents"  # documents, tokens, model, grams, sequences, links, addresses
+    makes: ClassVar[str] = "documents"  # documents, tokens, model, grams, tokenizer, sequences, links, addresses
     replaces: ClassVar[frozenset[str]] = frozenset()  # columns it overwrites
     offsets: ClassVar[bool] = False  # it stores byte offsets into `text`
 
@@ -74,6 +74,10 @@ class MapStage(Stage):
         """The columns this stage adds."""
         return pa.schema([])
 
+    def adds_from(self, inputs: Mapping[str, Dataset]) -> pa.Schema:
+        """The same, for a stage whose columns have types that depend on what it reads."""
+        return self.adds()
+
     def load(self, step: str, inputs: Mapping[str, Dataset]) -> Any:
         """What `process` needs besides the documents: a model, an index. Called once in each worker."""
         return None
@@ -106,7 +110,7 @@ class MapStage(Stage):
         links = (*job.upstream, Link(job.step, job.folder, self, job.inputs, job.identity))
         schema = documents.schema
         for link in links:  # what does not fit is refused before a task starts
-            schema = after(link.step, link.stage, schema)
+            schema = after(link, schema)
         job.map("shards", partial(process_shard, links, documents), _names(documents), documents.contents)
 
 

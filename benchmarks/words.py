@@ -32,7 +32,9 @@ from rich.table import Table
 
 from benchmarks import peers
 from classifiers.features import features
-from classifiers.logistic import Logistic, Settings, train
+from classifiers.logistic import Logistic, fixed_point
+from classifiers.terms import Reading, terms
+from classifiers.training import Part, Settings, train
 from classifiers.words import words
 from stages.heuristics import Heuristics
 from stages.lines import lines
@@ -48,6 +50,7 @@ LANGUAGES = {  # by the codes that files may use
     **{"en": "English", "zh": "Chinese", "ko": "Korean", "jpn": "Japanese", "tha": "Thai"},
     **{"ja": "Japanese", "th": "Thai", "rus": "Russian", "arb": "Arabic", "hin": "Hindi"},
 }
+READING = Reading(numbers=False, variants=False)  # as `train_quality` reads by default
 PERMUTATIONS, SHINGLE, BITS = 128, 5, 18
 REPEATS = 5  # of what is ours, in each round
 BATCH = 1024  # rows that a stage gets at a time
@@ -165,8 +168,8 @@ def ours(pieces: Sequence[str], rounds: int) -> Times:
 
     works: dict[str, Work] = {
         SPLIT: lambda: words(texts),
-        "features": lambda: features(found, BITS),
-        "score": lambda: model.scores(found),
+        "features": lambda: features(terms(texts, found, READING), BITS),
+        "score": lambda: model.scores(texts, found),
         "MinHash": lambda: signatures(shingles(found, SHINGLE), by),
         "repetition": repetition,
         HEURISTICS: lambda: stage.process(table, None),
@@ -182,8 +185,10 @@ def sides(number: int) -> Any:
 def model_of(pieces: Sequence[str]) -> Logistic:
     """Weights for every word of these texts."""
     twice = [*pieces, *pieces][: max(len(pieces), 2)]
-    counted = features(words(pa.array(twice, pa.large_string())), BITS)
-    return train(counted, sides(len(twice)), [np.ones(len(twice), bool)], Settings(bits=BITS))
+    texts = pa.array(twice, pa.large_string())
+    counted = features(terms(texts, words(texts), READING), BITS)
+    weights = train([counted], Part(sides(len(twice)), np.ones(len(twice))), Settings(BITS))
+    return fixed_point(weights[None, :-1], weights[-1:], "l2", READING)
 
 
 def theirs(pieces: list[str], rounds: int) -> Times:

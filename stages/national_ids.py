@@ -95,7 +95,7 @@ KINDS = (
     Kind("ua", r"\d{10}", "ua.rntrc", "рнокпп|іпн|інн|ідентифікаційний номер"),
     Kind("il", r"\d{9}|\d{8}-\d", "il.idnr", 'ת.ז|ת"ז|ת״ז|תעודת זהות|teudat zehut'),
     Kind("ir", r"\d{10}|\d{3}-\d{6}-\d", "iranian", "کد ملی|کدملی|شماره ملی"),
-    Kind("za", r"\d{6} ?\d{4} ?\d{3}", "south_african", "id number|id no|identity number|id nr|said"),
+    Kind("za", r"\d{6} ?\d{4} ?\d{3}", "south_african", "id number|id no|identity number|id nr"),
     Kind("ca", r"\d{3}([ -]?)\d{3}\1\d{3}", "ca.sin", "sin|s.i.n|social insurance|assurance sociale|nas"),
     Kind("au", r"\d{3} ?\d{3} ?\d{3}", "au.tfn", "tfn|tax file"),
     Kind("ec", r"\d{10}", "ec.ci", "cédula|cedula|c.i"),

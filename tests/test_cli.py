@@ -195,6 +195,7 @@ def test_what_people_wrote_is_shown_as_it_is(tmp_path, pipeline):
 
 
 def test_ctrl_c_ends_a_run_with_one_message_and_the_next_run_goes_on(tmp_path, tiny):
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is born deaf to it
     command = [sys.executable, "-m", "pipeline", "run", str(TINY), "--out", str(tmp_path / "run")]
     process = subprocess.Popen(
         [*command, "--workers", "2"], cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,

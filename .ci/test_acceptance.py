@@ -66,8 +66,8 @@ def test_the_classifier_tells_its_sides_apart(gpt3):
     columns = ["quality_draw", "quality_keep"]
     rows = pa.concat_tables([good.read(columns), good.rejected().select(columns)]).to_pandas()
     (told,) = (row for row in card["keeps"]["rules"] if (row["rule"], row["value"]) == ("alpha", 9))
-    foretold = f"{100 * told['documents']:.2f} +- {100 * told['error']:.2f} %"
-    print(f"the card foretold {foretold} of all pages; {100 * rows.quality_keep.mean():.2f} % is expected of them")
+    foretold, expected = (f"{100 * share:.2f} %" for share in (told["documents"], rows.quality_keep.mean()))
+    print(f"the card foretold {foretold} of all pages; {expected} is expected of them")
     assert abs(told["documents"] - rows.quality_keep.mean()) < 3 * told["error"]
     rows = rows.drop_duplicates()  # copies share one draw
     wanted, kept = rows.quality_keep.sum(), (rows.quality_draw < rows.quality_keep).sum()

@@ -288,8 +288,8 @@ class TrainQuality(Stage):
         if any(sample.good[use].all() or not sample.good[use].any() for use in uses):
             raise InputError(
                 f"[steps.{step}] a classifier needs documents of both sides, outside each of {self.folds} "
-                f"folds; there are {sample.good.sum()} positives and {(~sample.good).sum()} of the crawl: "
-                "give it more of them, or folds = 1"
+                f"folds; there are {sample.good.sum()} positives and {(~sample.good).sum()} of the crawl, "
+                f"and {sample.held_out.sum()} are held out: give it more of them, or folds = 1"
             )
         return self._model(step, sample, uses)
 

@@ -119,6 +119,11 @@ def test_the_fitted_alpha_is_the_cards(good, model):
         assert fitted.tolist() == given.tolist()
 
 
+def test_a_model_that_held_nothing_out_has_no_fitted_alpha():
+    with pytest.raises(InputError, match=r"\[steps.good\] the model held out no good document .* a number"):
+        Quality(alpha="fitted")._rule("good", {"alpha": None})
+
+
 def test_the_probability_is_the_cards_calibration_of_the_score(good, model):
     calibration = calibration_of(json.loads(model.side("card.json")))
     table = good.read()

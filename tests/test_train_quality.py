@@ -202,7 +202,8 @@ def test_too_few_documents_for_the_folds_is_an_error_that_says_so(folder):
     prose.write(folder, {"wiki": prose.table("wiki", prose.GOOD, 1, seed=1)})
     steps = SIDES + CLASSIFIER.replace('["wiki", "books"]', '"wiki"')
     with pytest.raises(
-        InputError, match="1 positives and 60 of the crawl: give it more of them, or folds = 1"
+        InputError,
+        match=r"1 positives and 60 of the crawl, and .* are held out: give it more of them, or folds = 1",
     ):
         run(folder, steps)
     assert card_of(run(folder, steps + "folds = 1", "one"))["auc"] is None

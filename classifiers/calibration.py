@@ -1,4 +1,4 @@
-"""From scores to probabilities: how many with a score are good, if both sides weigh the same.
+"""From scores to probabilities: how many with a score are good, if documents weigh what they are said to.
 
 Platt 1999 (a sigmoid of the logit, with his smoothed targets) or isotonic regression (Zadrozny and Elkan
 2002), fitted by scikit-learn to held-out documents and kept as a table: whoever has it gets the same bits.
@@ -53,13 +53,15 @@ def calibrate(scores: Floats, good: NDArray[np.bool_], importance: Floats, metho
 
 def _platt(scores: Floats, good: NDArray[np.bool_], importance: Floats) -> Calibration:
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
     with np.errstate(divide="ignore"):
         logits = np.clip(np.log(scores) - np.log1p(-scores), -_FARTHEST, _FARTHEST)
     doubt = np.where(good, 1 / (good.sum() + 2), 1 / ((~good).sum() + 2))  # of a label, by Platt's rule
     weights = np.concatenate([importance * (1 - doubt), importance * doubt])
     fit = LogisticRegression(C=1e6, tol=1e-9, max_iter=1000)
-    fit.fit(np.tile(logits, 2)[:, None], np.concatenate([good, ~good]), weights / weights.mean())
+    with threadpool_limits(1):  # sums of several threads round as many cores as there are
+        fit.fit(np.tile(logits, 2)[:, None], np.concatenate([good, ~good]), weights / weights.mean())
     slope, bias = max(float(fit.coef_[0, 0]), 0.0), float(fit.intercept_[0])
     inner = 1 / (1 + np.exp(-_LOGITS))
     fitted = slope * np.concatenate([[-_FARTHEST], _LOGITS, [_FARTHEST]]) + bias

@@ -55,7 +55,7 @@ def train(batches: Batches, everything: Part, settings: Settings, keys: NDArray[
             model = fasttext.train_supervised(
                 str(lines),
                 dim=settings.dimensions,
-                epoch=settings.epochs or passes(everything.importance),
+                epoch=settings.epochs or passes(copies(everything.importance, keys)),
                 lr=settings.rate,
                 bucket=0,
                 thread=1,
@@ -67,15 +67,19 @@ def train(batches: Batches, everything: Part, settings: Settings, keys: NDArray[
     return _weights(model, settings.bits)
 
 
-def passes(importance: Floats) -> int:
+def passes(repeats: NDArray[np.int64]) -> int:
     """How often the optimiser reads the documents: five times, or more if that is too little to learn."""
-    return int(max(5, -(-_READINGS // copies(importance).sum())))
+    return int(max(5, -(-_READINGS // repeats.sum())))
 
 
-def copies(importance: Floats) -> NDArray[np.int64]:
-    """How often each document is written."""
-    least = importance[importance > 0].min()
-    found: NDArray[np.int64] = np.minimum(np.rint(importance / least), _MOST_COPIES).astype(np.int64)
+def copies(importance: Floats, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """How often each document is written: one of 2.4 times the least importance twice, or, by chance, thrice.
+
+    So that the copies of a side weigh together what its documents do.
+    """
+    times = np.minimum(importance / importance[importance > 0].min(), _MOST_COPIES)
+    draws = _draws(_scattered(keys, np.full_like(keys, _MOST_COPIES)))
+    found: NDArray[np.int64] = (np.floor(times) + (draws < times % 1)).astype(np.int64)
     return found
 
 
@@ -89,7 +93,7 @@ class _Lines(NamedTuple):
 
     def batches_of_lines(self, used: NDArray[np.bool_]) -> Iterator[tuple[NDArray[np.uint64], list[str]]]:
         """Places in the order, and lines; what buckets there are goes into `used`."""
-        repeats, done = copies(self.everything.importance), 0
+        repeats, done = copies(self.everything.importance, self.keys), 0
         for batch in self.batches:
             rows = np.arange(done, done + len(batch.offsets) - 1)
             done += len(rows)
@@ -107,7 +111,7 @@ def _write_lines(path: Path, source: _Lines) -> NDArray[np.int64]:
     Returns the buckets in use.
     """
     used = np.zeros(1 << source.bits, np.bool_)
-    repeats = max(1, round(copies(source.everything.importance).mean()))
+    repeats = max(1, round(copies(source.everything.importance, source.keys).mean()))
     size = 6 * repeats * sum(int(batch.counts.sum()) for batch in source.batches)  # bytes, about
     shift = np.uint64(64 - max(1, (size // _IN_MEMORY).bit_length()))
     parts: dict[int, list[NDArray[np.uint64]]] = {}
@@ -152,7 +156,7 @@ def _write_vectors(path: Path, used: NDArray[np.int64], settings: Settings) -> N
     """
     words = [END, *_names(used).to_pylist()]
     place = np.arange(len(words) * settings.dimensions, dtype=np.uint64)
-    draws = (_scattered(place, np.uint64(0) * place) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    draws = _draws(_scattered(place, np.zeros_like(place)))
     vectors = np.round((2 * draws - 1) / settings.dimensions, 4).reshape(len(words), -1)
     table = pa.table(
         [pa.array(words), *map(pa.array, vectors.T)], names=list(map(str, range(1 + settings.dimensions)))
@@ -187,3 +191,8 @@ def _scattered(keys: NDArray[np.uint64], numbers: NDArray[np.uint64]) -> NDArray
     out = np.empty(len(keys), np.uint64)
     _scatter(keys, numbers, out)
     return out
+
+
+def _draws(hashes: NDArray[np.uint64]) -> Floats:
+    """A number in [0, 1) for each hash."""
+    return (hashes >> np.uint64(11)).astype(np.float64) * 2.0**-53

@@ -12,6 +12,7 @@ from classifiers.calibration import Calibration, Method, calibrate
 from classifiers.curve import Floats
 from classifiers.keep import top_share
 from classifiers.logistic import Logistic, Mask
+from classifiers.training import Part
 from stages.keep_rates import alpha_fit, held_out_positives, keep_rates
 from stages.sample import Balance, Sample, split_by
 
@@ -46,6 +47,9 @@ def card(sample: Sample, model: Logistic, scores: Floats, told: Mapping[str, Any
         "languages": languages,
         "auc": auc(sample.good, scores, sample.held_out),
         "auc_same_languages": auc(sample.good, scores, sample.held_out & same),
+        "auc_out_of_fold": auc(sample.good, scores, np.ones_like(sample.good))
+        if len(model.bias) > 1
+        else None,
         **_worth(sample, scores, told["balance"], told["calibration"]),
         "histogram": {"positives": _histogram(scores[sample.good]), "crawl": _histogram(crawl_scores)},
         "alpha": fit,
@@ -95,7 +99,8 @@ def _sources(sample: Sample, scores: Floats, unseen: Mapping[str, float | None])
 def _worth(sample: Sample, scores: Floats, balance: Balance, method: Method) -> dict[str, Any]:
     """Accuracy at 0.5, the calibration, and how far scores and probabilities are from the truth.
 
-    The probabilities measured come from a calibration on the other half of the held-out documents.
+    The probabilities measured come from a calibration on the other half of the held-out documents. None for
+    what cannot be told without documents of both sides.
     """
     held_out = np.flatnonzero(sample.held_out)
     good, found = sample.good[held_out], scores[held_out]
@@ -104,20 +109,26 @@ def _worth(sample: Sample, scores: Floats, balance: Balance, method: Method) -> 
     if len(set(good.tolist())) < 2:
         return nothing | {"reliability": []}
     right = math.fsum(importance[(found >= 0.5) == good]) / math.fsum(importance)
-    half = (sample.keys[held_out] >> np.uint64(32)) % np.uint64(2) == 0
-    probabilities = np.zeros(len(found))
-    for mine in (half, ~half):
-        if len(set(good[~mine].tolist())) == 2:
-            probabilities[mine] = calibrate(found[~mine], good[~mine], importance[~mine], method)(found[mine])
     rows, error = _reliability(found, good, importance)
-    _, calibrated_error = _reliability(probabilities, good, importance)
+    half = (sample.keys[held_out] >> np.uint64(32)) % np.uint64(2) == 0
     return {
         "accuracy": round(right, 4),
         "calibration_error": error,
-        "calibrated_error": calibrated_error,
+        "calibrated_error": _calibrated_error(found, Part(good, importance), half, method),
         "calibration": {"method": method, **calibrate(found, good, importance, method).to_json()},
         "reliability": rows,
     }
+
+
+def _calibrated_error(scores: Floats, part: Part, half: Mask, method: Method) -> float | None:
+    """That of the probabilities: each half calibrated by the other. None if one of them lacks a side."""
+    good, importance = part
+    if any(len(set(good[mine].tolist())) < 2 for mine in (half, ~half)):
+        return None
+    probabilities = np.zeros(len(scores))
+    for mine in (half, ~half):
+        probabilities[mine] = calibrate(scores[~mine], good[~mine], importance[~mine], method)(scores[mine])
+    return _reliability(probabilities, good, importance)[1]
 
 
 def _reliability(scores: Floats, good: Mask, importance: Floats) -> tuple[list[dict[str, Any]], float]:

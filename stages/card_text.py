@@ -24,7 +24,8 @@ def to_markdown(card: Mapping[str, Any]) -> str:
     parts = [
         f"# The quality model of step '{card['step']}'",
         f"{_LEARNERS[card['model']['learner']]}\n"
-        "All that follows up to the forecast was measured on held-out documents, which no model learnt from.",
+        "Where nothing else is said, what follows up to the forecast was measured on held-out documents,\n"
+        "which no model learnt from.",
         *_worth(card),
         "## What would be kept",
         *_kept(card),
@@ -54,6 +55,7 @@ def _worth(card: Mapping[str, Any]) -> list[str]:
     measures = [
         ["AUC against the whole crawl", card["auc"]],
         [f"AUC against the crawl in {', '.join(card['languages'])}", card["auc_same_languages"]],
+        ["AUC over all, each scored by a model that did not learn from it", card["auc_out_of_fold"]],
         ["accuracy at 0.5", card["accuracy"]],
         ["expected calibration error of the score", card["calibration_error"]],
         ["of the calibrated probability", card["calibrated_error"]],
@@ -91,7 +93,7 @@ def _kept(card: Mapping[str, Any]) -> Iterator[str]:
     )
     yield (
         f"Expected of the sample, {keeps['documents']:,} of {keeps['of']:,} documents of the crawl,\n"
-        f"{judges}. ±: one standard deviation, of the draws and of the sample."
+        f"{judges}. ±: one standard deviation, of the draws (copies share one) and of the sample."
     )
     yield _table(
         ["rule", "of crawl documents", "±", "of crawl tokens", "of positives"],
@@ -145,10 +147,15 @@ def _pages(pages: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:
         if pages[name]:
             yield f"## {title}"
             yield "\n".join(
-                f"* **{page['score']:.4f}** {page['language'] or ''} `{page['url'] or page['id']}` "
+                f"* **{page['score']:.4f}** {page['language'] or ''} `{_quoted(page['url'] or page['id'])}` "
                 f"{_plain(page['text'])}"
                 for page in pages[name]
             )
+
+
+def _quoted(address: str) -> str:
+    """An address as a URL may write it, between backticks."""
+    return address.replace("`", "%60")
 
 
 def _plain(text: str) -> str:

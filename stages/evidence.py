@@ -46,22 +46,25 @@ def revealing(sample: Sample, bits: int) -> dict[str, dict[int, tuple[float, flo
     A word that is in most documents of one side and hardly any of the other may be a trace of how they were
     collected: the name of a source, markup that was left, a header.
     """
-    source = sample.documents["source"].dictionary_encode().combine_chunks()
-    names = source.dictionary.to_pylist()
-    side = np.where(sample.good, source.indices.to_numpy(), len(names))
-    present = np.zeros((len(names) + 1, 1 << bits), np.int32)
+    source = sample.documents["source"]
+    names = sorted(pc.unique(source.filter(pa.array(sample.good))).to_pylist())
+    number = pc.fill_null(pc.index_in(source, pa.array(names, pa.string())), len(names)).to_numpy()
+    side = np.where(sample.good, number, len(names)).astype(np.int64)
+    present = np.zeros((len(names) + 1) << bits, np.int32)
     done = 0
     for batch in sample.counts:
         rows = side[done : done + len(batch.offsets) - 1]
         done += len(rows)
-        np.add.at(present, (np.repeat(rows, np.diff(batch.offsets)), batch.buckets), 1)
-    there = present / np.maximum(np.bincount(side, minlength=len(names) + 1), 1)[:, None]
+        np.add.at(present, (np.repeat(rows, np.diff(batch.offsets)) << bits) + batch.buckets, np.int32(1))
+    sizes = np.bincount(side, minlength=len(names) + 1)
+    *of_sources, crawl = present.reshape(-1, 1 << bits)
+    other = crawl / max(sizes[-1], 1)
     found = {}
-    for name, shares in sorted(zip(names, there[:-1], strict=True)):
-        if shares.any():
-            order = np.argsort(shares - there[-1], kind="stable")
-            chosen = [*order[::-1][:REVEALING].tolist(), *order[:REVEALING].tolist()]
-            found[name] = {b: (round(float(shares[b]), 3), round(float(there[-1][b]), 3)) for b in chosen}
+    for name, documents, size in zip(names, of_sources, sizes, strict=False):
+        own = documents / size
+        order = np.argsort(own - other, kind="stable")
+        chosen = [*order[::-1][:REVEALING].tolist(), *order[:REVEALING].tolist()]
+        found[name] = {b: (round(float(own[b]), 3), round(float(other[b]), 3)) for b in chosen}
     return found
 
 
@@ -168,17 +171,20 @@ def ranked_pages(
         "worst": _first(scores, crawl, number),
         "positives": _first(scores, good, number),
     }
-    told = sample.documents.select(["id", "source", "language"])
-    shown = {}
     chosen["middle"] = chosen["middle"][np.argsort(-scores[chosen["middle"]], kind="stable")]
-    for name, rows in chosen.items():
-        listed = told.take(pa.array(rows)).to_pylist()
-        texts = _texts({row["id"] for row in listed}, paths[name == "positives"])
-        shown[name] = [
-            row | {"score": round(float(score), 6)} | texts[row["id"]]
-            for row, score in zip(listed, scores[rows], strict=True)
+    told = sample.documents.select(["id", "source", "language"])
+    listed = {name: told.take(pa.array(rows)).to_pylist() for name, rows in chosen.items()}
+    ids: dict[bool, set[str]] = {True: set(), False: set()}
+    for name, pages in listed.items():
+        ids[name == "positives"] |= {page["id"] for page in pages}
+    texts = {side: _texts(ids[side], paths[side]) for side in ids}
+    return {
+        name: [
+            page | {"score": round(float(score), 6)} | texts[name == "positives"][page["id"]]
+            for page, score in zip(pages, scores[chosen[name]], strict=True)
         ]
-    return shown
+        for name, pages in listed.items()
+    }
 
 
 def _without_copies(among: Mask, keys: NDArray[np.uint64]) -> NDArray[np.int64]:

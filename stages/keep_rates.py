@@ -59,11 +59,12 @@ def keep_rates(sample: Sample, scores: Floats, alpha: float | None, crawl: int) 
     """The groups of the crawl, and for each rule the shares of them that it is expected to keep.
 
     `crawl` is how many documents the whole crawl has; `error` is the standard deviation of what will be
-    kept around the share foretold: of the draws, and of the sample.
+    kept around the share foretold: of the draws, which copies of a text share, and of the sample.
     """
     bad = ~sample.good
     documents = sample.documents.filter(pa.array(bad))
     sizes = documents["tokens"].to_numpy().astype(np.float64)
+    others = _other_copies(sample.keys[bad])
     groups = {name: _groups(documents[column], most) for name, column, most in _GROUPED}
     rows = []
     for rule, value, chances in _rules(scores, alpha):
@@ -72,7 +73,7 @@ def keep_rates(sample: Sample, scores: Floats, alpha: float | None, crawl: int) 
             "rule": rule,
             "value": value,
             "documents": _share(mine, np.ones_like(mine)),
-            "error": _error(mine, crawl),
+            "error": _error(mine, others, crawl),
             "tokens": _share(mine, sizes),
             "positives": _share(chances[sample.good], np.ones(int(sample.good.sum()))),
         }
@@ -128,13 +129,25 @@ def _share(chances: Floats, sizes: Floats) -> float:
     return round(math.fsum(chances * sizes) / max(math.fsum(sizes), 1), 5)
 
 
-def _error(chances: Floats, crawl: int) -> float:
-    """Variance of the draws of all documents, and of the sample's mean where it is not the whole crawl."""
+def _other_copies(keys: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """How many others have the key of each."""
+    _, text, sizes = np.unique(keys, return_inverse=True, return_counts=True)
+    found: NDArray[np.int64] = sizes[text] - 1
+    return found
+
+
+def _error(chances: Floats, others: NDArray[np.int64], crawl: int) -> float:
+    """Of the draws of all documents, and of the sample's mean where it is not the whole crawl.
+
+    Two copies share a draw, so that each pair of them adds its covariance. A share f of the documents is in
+    the sample, and f^2 of the pairs.
+    """
     if not len(chances):
         return 0.0
-    crawl = max(crawl, len(chances))
-    draws = float(np.mean(chances * (1 - chances))) / crawl
-    return round(math.sqrt(draws + float(np.var(chances)) * (1 / len(chances) - 1 / crawl)), 5)
+    size, crawl = len(chances), max(crawl, len(chances))
+    spread = chances * (1 - chances)
+    draws = math.fsum(spread) / size / crawl + math.fsum(spread * others) / size**2
+    return round(math.sqrt(draws + float(np.var(chances)) * (1 / size - 1 / crawl)), 5)
 
 
 def held_out_positives(sample: Sample, scores: Floats) -> Floats:

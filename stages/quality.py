@@ -99,7 +99,8 @@ class Quality(MapStage):
         """The score and the calibrated probability, the draw in [0, 1) and the keep probability.
 
         A document is kept iff its draw is below the last. The calibrated probability is that of being one of
-        the good documents where both sides are equally many; null where a model has no calibration.
+        the good documents where both sides are equally many (with the model's balance = "none": as many as
+        in its sample); null where a model has no calibration.
         """
         parts = ("", "_probability", "_draw", "_keep")
         return pa.schema([(f"{self.column}{part}", pa.float64()) for part in parts])

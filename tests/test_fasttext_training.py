@@ -76,6 +76,15 @@ def test_importance_is_how_often_a_document_is_read():
     assert set(np.flatnonzero(used)) == set(COUNTS.buckets[: COUNTS.offsets[40]].tolist())
 
 
+def test_the_copies_of_a_side_weigh_what_its_documents_do():
+    keys = np.arange(20_000, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    for ratio in (1.0, 1.4, 2.5, 7.9, 500.0):
+        importance = np.where(np.arange(20_000) < 10_000, ratio, 1.0) * 0.3
+        repeats = fasttext_training.copies(importance, keys)
+        assert repeats[:10_000].mean() == pytest.approx(min(ratio, 100), rel=0.02)
+        assert (repeats[10_000:] == 1).all() and np.ptp(repeats[:10_000]) <= 1
+
+
 def test_a_rate_that_is_too_high_is_an_error_that_says_so():
     with pytest.raises(ValueError, match="lower `rate`"):
         train([COUNTS], EVERY, SETTINGS._replace(rate=1e9), KEYS)

@@ -15,6 +15,7 @@ from classifiers.keep import pareto
 from classifiers.words import words
 from pipeline.dataset import Dataset
 from pipeline.errors import InputError, RecipeError
+from pipeline.executors import Processes
 from stages.card import calibration_of
 from stages.quality import Quality
 from stages.train_quality import load_model
@@ -118,6 +119,11 @@ def test_the_fitted_alpha_is_the_cards(good, model):
         assert fitted.tolist() == given.tolist()
 
 
+def test_a_model_that_held_nothing_out_has_no_fitted_alpha():
+    with pytest.raises(InputError, match=r"\[steps.good\] the model held out no good document .* a number"):
+        Quality(alpha="fitted")._rule("good", {"alpha": None})
+
+
 def test_the_probability_is_the_cards_calibration_of_the_score(good, model):
     calibration = calibration_of(json.loads(model.side("card.json")))
     table = good.read()
@@ -163,6 +169,43 @@ def test_the_batch_does_not_matter(model):
         parts = [judged(Quality(), texts[at : at + size], model) for at in range(0, 50, size)]
         for name in ("quality", "quality_draw", "quality_keep", "reason"):
             assert [value for part in parts for value in part[name].to_pylist()] == whole[name].to_pylist()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        "",
+        'normalize = "none"\nngrams = 3\nnumbers = true\nvariants = true\nbucket_bits = 12',
+        'learner = "fasttext"\nepochs = 5\nngrams = 2\nfolds = 3\nignored = ["theory", "帝"]',
+    ],
+)
+def test_neither_workers_nor_shards_decide_anything(tmp_path, fields):
+    prose.write_sides(tmp_path, 60)
+    every = pa.concat_tables(
+        [pa.parquet.read_table(tmp_path / f"in/crawl{number}.parquet") for number in range(3)]
+    )
+    judged_steps = """
+[steps.judged]
+stage = "given"
+files = "in/part*.parquet"
+source = "cc"
+"""
+    steps = SIDES + CLASSIFIER + fields + judged_steps + QUALITY.replace("crawl", "judged") + MODEL
+    seen = []
+    for size, executor in ((60, None), (7, Processes(2)), (23, None)):
+        for path in (tmp_path / "in").glob("part*"):
+            path.unlink()
+        prose.write(
+            tmp_path, {f"part{at:02}": every.slice(at, size) for at in range(0, every.num_rows, size)}
+        )
+        redo = {"redo": "judged"} if seen else {}
+        out = run(tmp_path, steps + "alpha = 1.0", "out", executor, **redo)
+        names = ["id", *(f"quality{part}" for part in ("", "_probability", "_draw", "_keep"))]
+        good = Dataset(f"{out}/good")
+        seen.append(
+            [sorted(map(repr, part.select(names).to_pylist())) for part in (good.read(), good.rejected())]
+        )
+    assert all(seen[0]) and seen == [seen[0]] * 3
 
 
 def test_a_threshold_keeps_from_it_on(model):

@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prose import CLASSIFIER, SIDES, TAGGED, run
 
+from classifiers.terms import terms
 from classifiers.words import words
 from pipeline.dataset import Dataset
 from pipeline.errors import InputError, RecipeError
 from pipeline.executors import Processes
-from stages.sample import Counted, cutoff, groups, hold_out, quotas, split_by, tokens
+from stages.sample import Counted, bound, cutoff, groups, hold_out, quotas, split_by, tokens
 from stages.train_quality import TrainQuality, load_model
 
 
@@ -74,6 +75,14 @@ def test_the_card_measures_what_the_model_is_worth(trained):
     assert card["alpha"]["alpha"] in [row["value"] for row in card["keeps"]["rules"]]
     assert card["alpha"]["documents"] == card["positives"]["held_out"]
     assert card["calibrated_error"] < 0.3
+    texts = pa.concat_tables(
+        [Dataset(f"{trained}/{name}").read(["text"]) for name in ("wiki", "books", "crawl")]
+    )["text"]
+    model, _ = load_model(Dataset(f"{trained}/classifier"))
+    good = np.arange(len(texts)) < card["positives"]["documents"]
+    scores = model.scores(texts, words(texts))
+    above, same = scores[good][:, None] > scores[~good], scores[good][:, None] == scores[~good]
+    assert card["auc_out_of_fold"] == pytest.approx((above + same / 2).mean(), abs=6e-5)
     good, bad = ({row["word"] for row in card["words"][side]} for side in ("positives", "crawl"))
     for language in ("en", "ru", "zh"):
         assert len(good & set(prose.GOOD[language].split())) >= 6 and not good & set(
@@ -108,7 +117,10 @@ def test_one_model_for_all_folds_rates_what_it_learnt_from_lower(folder):
     parts = card_of(run(folder, SIDES + CLASSIFIER, "parts"))
     share = [each["keeps"]["rules"][0]["documents"] for each in (whole, parts)]
     assert share[0] < share[1]
-    assert "scored by the model that learnt from them" in (folder / "whole/classifier/card.md").read_text()
+    text = (folder / "whole/classifier/card.md").read_text()
+    assert "scored by the model that learnt from them" in text
+    assert whole["auc_out_of_fold"] is None and 0.7 < parts["auc_out_of_fold"] < 1
+    assert "| AUC over all, each scored by a model that did not learn from it | – |" in text
 
 
 def test_workers_and_shards_do_not_matter(folder):
@@ -190,7 +202,8 @@ def test_too_few_documents_for_the_folds_is_an_error_that_says_so(folder):
     prose.write(folder, {"wiki": prose.table("wiki", prose.GOOD, 1, seed=1)})
     steps = SIDES + CLASSIFIER.replace('["wiki", "books"]', '"wiki"')
     with pytest.raises(
-        InputError, match="1 positives and 60 of the crawl: give it more of them, or folds = 1"
+        InputError,
+        match=r"1 positives and 60 of the crawl, and .* are held out: give it more of them, or folds = 1",
     ):
         run(folder, steps)
     assert card_of(run(folder, steps + "folds = 1", "one"))["auc"] is None
@@ -215,6 +228,29 @@ def test_too_few_documents_for_the_folds_is_an_error_that_says_so(folder):
 def test_a_field_out_of_range_is_refused(tmp_path, field, message):
     with pytest.raises(RecipeError, match=message):
         run(tmp_path, SIDES + CLASSIFIER + field)
+
+
+def test_a_rate_that_is_too_high_is_an_error_that_says_just_that(folder):
+    fields = 'learner = "fasttext"\nrate = 1e9'
+    with pytest.raises(InputError, match=r"\[steps.classifier\] fastText cannot .*lower `rate`$"):
+        run(folder, SIDES + CLASSIFIER + fields)
+
+
+def test_a_word_is_ignored_in_whichever_form_it_is_written():
+    spelled = ("維", "Cafe\u0301", "\u110c\u1161")
+    texts = pa.array(["維 维 caf\u00e9 자 word"])
+    for variants, kept in ((False, ["word"]), (True, ["维", "word"])):
+        reading = TrainQuality(ignored=spelled, variants=variants)._reading
+        wanted = words(pa.array([" ".join(kept)])).hashes
+        assert terms(texts, words(texts), reading).hashes.tolist() == wanted.tolist()
+
+
+@given(st.integers(1, 3000), st.integers(0, 2**32))
+@settings(deadline=None, max_examples=50)
+def test_enough_documents_draw_less_than_the_bound(size, seed):
+    rows = 100_000
+    below = (np.random.default_rng(seed).random(rows) < bound(size, rows)).sum()
+    assert size <= below < 2 * size + 100
 
 
 def sources(*groups_of):

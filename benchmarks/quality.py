@@ -2,9 +2,9 @@
 
 python -m benchmarks.quality [--data ../shared/data] [--documents 1000000] [--memory 512]
 
-Real curated texts against crawled pages of their language. AUC: on domains (or documents) held out; over all, each
-scored by a model that did not learn from it; and of each source, by models that never saw it, the mean. Then
-what the Pareto rule kept of the pages beside what the card had foretold. With --documents, one logistic
+Real curated texts against crawled pages of their language. AUC: on domains (or documents) held out; over all,
+each scored by a model that did not learn from it; and of each source, by models that never saw it, the mean.
+Then what the Pareto rule kept of the pages beside what the card had foretold. With --documents, one logistic
 regression more is trained on that many documents (the English ones over and over), to see what it takes.
 """
 

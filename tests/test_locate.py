@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import toy
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from reddit import dump, run, submission, surt, write_index
 from scripts import SENTENCES
@@ -42,7 +42,8 @@ CODE = """
 import sys; sys.path.insert(0, {tests!r})
 from pathlib import Path
 import reddit
-def run(): reddit.run(Path({folder!r}), {recipe!r}, "killed", to="found")
+def run(out="killed"): reddit.run(Path({folder!r}), {recipe!r}, out, to="found")
+run("calm")  # and all that is imported and read once, before it forks
 """
 
 
@@ -148,12 +149,11 @@ def test_workers_make_no_difference_nor_does_a_redo(tmp_path):
 
 def test_killed_after_every_commit(tmp_path):
     save_all(tmp_path)
-    run(tmp_path, INDEXED, "calm", to="found")
-    wanted = toy.contents(tmp_path / "calm")
     code = CODE.format(tests=TESTS, folder=str(tmp_path), recipe=INDEXED)
     command = [sys.executable, f"{TESTS}/crash.py", code]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert int(done.stdout) >= len(wanted)
+    wanted = toy.contents(tmp_path / "calm")
+    assert int(done.stdout) >= len(wanted) > 30
     assert toy.contents(tmp_path / "killed") == wanted
 
 
@@ -209,7 +209,7 @@ def test_from_a_server_only_the_records_are_asked_for(tmp_path):
         recipe = INDEXED.replace("'crawl'", "'commoncrawl:CC-MAIN-2019-18'")
         recipe = recipe.replace("'crawl=CC-MAIN-2019-18'", "'commoncrawl:CC-MAIN-2019-18/cc-index-table'")
         recipe += f"[network]\ncommoncrawl = '{site.url('')}'\nrequests_per_second = 1000\nbackoff = 0.01\n"
-        remote = run(tmp_path, recipe, "remote", Processes(2))
+        remote = run(tmp_path, recipe, "remote")
         asked = [
             each for each in site.requests if each.path.endswith(".warc.gz") and each.range != "bytes=0-0"
         ]
@@ -290,6 +290,7 @@ def spans_of(*domains: str) -> Spans:
 NAMES = st.lists(st.text(st.sampled_from("ab-"), min_size=1, max_size=3), min_size=1, max_size=3)
 
 
+@settings(deadline=None)
 @given(
     st.lists(NAMES.map(".".join), max_size=6),
     st.lists(NAMES.map(".".join), min_size=1, max_size=8),

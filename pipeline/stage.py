@@ -40,7 +40,11 @@ class Stage:
 
     @classmethod
     def is_source(cls) -> bool:
-        """Whether it takes no documents in: its items are files, and new ones need but tasks of their own."""
+        """Whether it takes no documents in: its items are files.
+
+        New files need but tasks of their own; a source that must see all of them at once (links, locate) has
+        a task that reads their names, so that more are refused.
+        """
         return not {"documents", "tokens"} & set(cls.inputs.values())
 
     def versions(self) -> Mapping[str, str]:

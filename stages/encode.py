@@ -43,7 +43,7 @@ class Encode(MapStage):
 
     def __post_init__(self) -> None:
         if self.end_of_text and not self.tokenizer:
-            raise ValueError("end_of_text is for a tokenizer of your own; GPT-2's is known: leave it out")
+            raise ValueError("end_of_text is for a tokenizer.json; GPT-2's is known: leave it out")
 
     def check_files(self) -> None:
         """The tokenizer must be one that runs."""

@@ -64,7 +64,7 @@ class Locate(Stage):
 
     def find(self, links: Sequence[str], spans: str, path: str, output: Output) -> None:
         """The captures of linked pages that one file of the index lists."""
-        prefixes = (surt for table in read_batches(spans) for surt in table["surt"].to_pylist())
+        prefixes = pa.concat_tables([_DOMAINS.empty_table(), *read_batches(spans)])["surt"].combine_chunks()
         counts: dict[str, int] = {}
         writer = output.table(CAPTURE)
         for table in captures(path, Listed(links), Spans(prefixes), counts):
@@ -138,7 +138,7 @@ def _list_domains(links: Dataset, output: Output) -> None:
         for domain in pc.unique(batch["domain"]).to_pylist()
         if domain
     }
-    surts = sorted(surt for domain in domains for surt in surt_prefixes(domain))
+    surts = sorted({surt for domain in domains for surt in surt_prefixes(domain)})
     output.table(_DOMAINS, group_rows=1 << 16).write(pa.table({"surt": surts}, schema=_DOMAINS))
 
 

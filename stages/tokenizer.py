@@ -36,6 +36,7 @@ END_OF_TEXT: Final = (  # what the known tokenizers call it, most common first
     "<EOT>",
 )
 _PROBE: Final = "aé Жد中ก한क🙂\n"  # a tokenizer that drops one of these would drop whole languages
+_BYTES: Final = [f"<0x{byte:02X}>" for byte in range(256)]  # tokens of bytes in what is no byte-level BPE
 _UNREACHABLE: Final = "\uffff"  # before the name of a special token: no merge and no text leads there
 
 
@@ -47,6 +48,7 @@ class Tokenizer:
     size: int  # ids are below
     end_of_text: int
     definition: str = field(repr=False)  # a tokenizer.json without special tokens
+    byte_fallback: bool = False  # what has no token of its own is spelled in tokens named <0x00> to <0xFF>
 
     @property
     def type(self) -> pa.DataType:
@@ -77,6 +79,13 @@ class Encoder:
             raise RecipeError(
                 f"tokenizer {tokenizer.name} has no token for {lost[0]!r} and would leave it out of every "
                 "document; use a byte-level BPE, or one with an unknown token"
+            )
+        taken = np.flatnonzero(np.diff(self.encode(_BYTES)[1]) == 1)
+        if tokenizer.byte_fallback and len(taken):
+            raise RecipeError(
+                f"tokenizer {tokenizer.name} takes the text '{_BYTES[taken[0]]}' for the byte that this is "
+                "the token of, so documents would come back as others; use a byte-level BPE, or one that "
+                "does not ignore its merges and has all of '<0123456789ABCDEFx>' among its tokens"
             )
 
     def encode(self, texts: Sequence[str]) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
@@ -145,7 +154,8 @@ def _tokenizer(name: str, body: dict[str, Any], end_of_text: str) -> Tokenizer:
         "truncation": None,
         "padding": None,
     }
-    return Tokenizer(name, max(ids.values()) + 1, ids[end_of_text], json.dumps(plain))
+    fallback = bool(model.get("byte_fallback"))
+    return Tokenizer(name, max(ids.values()) + 1, ids[end_of_text], json.dumps(plain), fallback)
 
 
 def packaged(name: str, sha256: str) -> bytes:

@@ -2,13 +2,14 @@
 
 A file is sorted by SURT, `com,example)/path`, a spelling of URLs by which the pages of a domain are
 neighbours. Row groups in which, by the least and the greatest SURT in the footer, no linked domain can be are
-not read; of the others the URLs are read first, and the rest only where one of these is linked.
+not read; of the others the URLs are read first, and the rest only where one of these is linked. Programs that
+make SURTs differ in details: a group is only passed over if no linked domain is in it in any spelling.
 """
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from itertools import accumulate
 from typing import Any
 
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import InputError
 from pipeline.storage import open_random
-from stages.canonical import address
+from stages.canonical import Address, address
 from stages.listed import Listed, page_key
 
 CAPTURE = pa.schema(
@@ -34,31 +35,50 @@ CAPTURE = pa.schema(
         ("karma", pa.int32()),
     ]
 )
+_OURS = {"url", "karma"}  # which are known when the rest of a row is read
 _OPTIONAL = {"fetch_time", "fetch_status", "karma"}
 _SURT = "url_surtkey"
+_LAST = "\U0010ffff"  # behind all SURTs
 _ROWS = 1 << 15
 _NUMBERS = re.compile(r"[\d.]+")
+_WWW = re.compile(r"(www\d*\.)+")  # what SURTs leave out, even of www.gov.uk, which is a registered domain
 
 
 class Spans:
     """Where linked domains are in an index that is sorted by SURT."""
 
-    def __init__(self, prefixes: Iterable[str]) -> None:
-        self._known = set(prefixes)
-        self._sorted = sorted(self._known)
+    def __init__(self, prefixes: pa.Array) -> None:
+        self._prefixes = prefixes  # sorted; Arrow, as there are millions, in each worker
 
     def meet(self, least: str, greatest: str) -> bool:
         """Whether a SURT from `least` to `greatest` can begin with one of the prefixes."""
-        at = bisect_left(self._sorted, least)
-        if at < len(self._sorted) and self._sorted[at] <= greatest:
-            return True
-        return any(beginning in self._known for beginning in accumulate(least))
+        return self._holds(least, greatest) or any(self._holds(part, part) for part in accumulate(least))
+
+    def _holds(self, least: str, greatest: str) -> bool:
+        """Whether a prefix is from `least` to `greatest`."""
+        at = bisect_left(self._prefixes, least, key=lambda prefix: prefix.as_py())
+        return at < len(self._prefixes) and self._prefixes[at].as_py() <= greatest
 
 
 def surt_prefixes(domain: str) -> set[str]:
-    """What the SURTs of a domain's pages begin with: 'a.co.uk' -> 'uk,co,a'; of an IP address, either way."""
-    turned = ",".join(reversed(domain.split(".")))
-    return {turned, domain} if _NUMBERS.fullmatch(domain) else {turned}
+    """What the SURTs of a domain's pages may begin with: 'a.co.uk' -> 'uk,co,a'; other spellings as well.
+
+    IP addresses are turned round or not; names in other scripts are in ASCII (of 2003 or 2008) or not.
+    """
+    readable = Address(domain, "").readable
+    names = {domain, readable, domain.strip("[]")}
+    with suppress(UnicodeError):
+        names.add(readable.encode("idna").decode())
+    found = {domain} if _NUMBERS.fullmatch(domain) else set()
+    for name in names:
+        found.add(_turned(name))
+        if www := _WWW.match(name):
+            found |= {f"{_turned(name[www.end() :])}{end}" for end in "):"}
+    return found
+
+
+def _turned(name: str) -> str:
+    return ",".join(reversed(name.split(".")))
 
 
 def captures(path: str, links: Listed, spans: Spans, counts: dict[str, int]) -> Iterator[pa.Table]:
@@ -74,7 +94,7 @@ def captures(path: str, links: Listed, spans: Spans, counts: dict[str, int]) -> 
                 f"{path} has no column '{missing[0]}', so it is no part of a columnar URL index "
                 "(commoncrawl:CC-MAIN-…/cc-index-table); name those files, with subset=warc in their paths"
             )
-        rest = [name for name in CAPTURE.names if name in present and name != "karma"]
+        rest = [name for name in CAPTURE.names if name in present - _OURS]
         for group in range(index.num_row_groups):
             about = index.metadata.row_group(group)
             if not spans.meet(*_range(about)):
@@ -92,7 +112,7 @@ def _linked(index: Any, group: int, links: Listed) -> tuple[NDArray[np.int64], p
     """(rows of a group that are of linked pages, their URLs, the karma of the links)."""
     places, found, karmas, start = [np.empty(0, np.int64)], [], [np.empty(0, np.int32)], 0
     for batch in index.iter_batches(_ROWS, row_groups=[group], columns=["url"]):
-        urls = batch.column(0).to_pylist()
+        urls = batch.column(0).cast(pa.string()).to_pylist()
         keys = np.fromiter((page_key(address(url or "").page) for url in urls), np.uint64, len(urls))
         hits, karma = links.karma(keys)
         at = np.flatnonzero(hits)
@@ -119,8 +139,10 @@ def _range(group: Any) -> tuple[str, str]:
     for number in range(group.num_columns):
         column = group.column(number)
         if column.path_in_schema == _SURT and column.statistics and column.statistics.has_min_max:
-            return str(column.statistics.min), str(column.statistics.max)
-    return "", "\U0010ffff"
+            least, greatest = column.statistics.min, column.statistics.max
+            if isinstance(least, str) and isinstance(greatest, str):  # bytes may be sorted otherwise
+                return least, greatest
+    return "", _LAST
 
 
 def _add(counts: dict[str, int], **numbers: int) -> None:

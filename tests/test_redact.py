@@ -168,6 +168,8 @@ def test_other_kinds_placeholders_regions_and_spellings():
         ({"placeholders": {"email": " x"}}, "must be one line in NFC"),
         ({"placeholders": {"email": "\u0301x"}}, "must be one line in NFC"),
         ({"placeholders": {"email": "bob@host.com"}}, "looks like personal data itself"),
+        ({"placeholders": {"phone": "Telephone"}}, "says that a number follows"),
+        ({"placeholders": {"national_id": "[SSN]"}}, "says that a number follows"),
     ],
 )
 def test_fields_are_checked(fields, message):
@@ -314,3 +316,16 @@ def test_a_list_of_numbers_costs_no_more_than_its_length():
     found = redacted(pa.array([text], pa.large_string()), lambda *_: [], {})
     assert found == {}
     assert np.char.count(redact(text), "<PHONE>") < 50
+
+
+@pytest.mark.parametrize("end", ["1,1", "1:1", "(1"])
+def test_what_is_no_number_is_read_once(end):
+    text = "1 " * 100_000 + end  # minutes, if each digit were the beginning of another try
+    assert redact(text) == text
+
+
+def test_a_list_of_addresses_is_redacted_to_its_end():
+    text = "DNS: " + ", ".join(["8.8.4.4", "1.1.1.1"] * 100)
+    once = redact(text)
+    assert once == "DNS: " + ", ".join(["<IP_ADDRESS>"] * 200)
+    assert redact(once) == once

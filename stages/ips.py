@@ -51,8 +51,9 @@ def ips(passage: str) -> Iterator[Place]:
             last = found.end()
             yield Place("v4", *found.span())
     for found in _V6.finditer(passage):
-        if _is_global(found[0]):
-            yield Place("v6", *found.span())
+        written = re.sub("(?<!:):$", "", found[0])  # the colon of a sentence
+        if _is_global(written):
+            yield Place("v6", found.start(), found.start() + len(written))
 
 
 def _is_host(written: str) -> bool:

@@ -12,7 +12,6 @@ from stages.suspects import suspects
 Search = Callable[[str, int, int], list[Found]]  # passage, marks, row -> places in characters
 
 _MOST_PASSES = 24
-_ERRORS = "surrogateescape"  # bytes that are not UTF-8 come through
 
 
 class Redacted(NamedTuple):
@@ -77,7 +76,7 @@ def _found(texts: pa.Array, rows: Sequence[int], search: Search) -> Iterator[tup
             if places:
                 yield rows[last], Redacted(text, places)
             last, text, places = document, binary[document].as_py(), []
-        passage = text[start:end].decode(errors=_ERRORS)
+        passage = text[start:end].decode()
         places += _in_bytes(search(passage, marks, rows[document]), passage, start)
     if places:
         yield rows[last], Redacted(text, places)
@@ -87,8 +86,8 @@ def _in_bytes(found: Sequence[Found], passage: str, begin: int) -> Iterator[Foun
     """Places in characters of a passage as places in bytes of its text."""
     at = 0
     for each in found:
-        start = begin + len(passage[at : each.start].encode(errors=_ERRORS))
-        begin = start + len(passage[each.start : each.end].encode(errors=_ERRORS))
+        start = begin + len(passage[at : each.start].encode())
+        begin = start + len(passage[each.start : each.end].encode())
         at = each.end
         yield each._replace(start=start, end=begin)
 

@@ -49,7 +49,8 @@ class Redact(MapStage):
     or a word that says what it is; of phone numbers, a country code, a word before it, or the way in which
     the country of the page's script or language writes its own. Reserved things stay: private, documentation
     and multicast IP addresses, mail at example.com, card numbers of three different digits or fewer.
-    Names, postal addresses and dates of birth are not looked for, nor is any column but `text`.
+    Names, postal addresses and dates of birth are not looked for, nor numbers within URLs, nor any column but
+    `text`.
 
     All of a kind get one placeholder, whatever the value: a model shall learn one sign, not how to count or
     link values, and copies of a page stay copies. What is redacted has nothing left that would be found.

@@ -41,15 +41,19 @@ _NEAR = 32  # characters
 
 
 def ips(passage: str) -> Iterator[Place]:
-    """Global unicast addresses; a short IPv4 address needs a word before it that says what it is."""
+    """Global unicast addresses; a short IPv4 address needs a word or another address before it."""
+    last = -_NEAR  # where the last one ended
     for found in _V4.finditer(passage):
         before = passage[max(found.start() - _NEAR, 0) : found.start()]
-        evident = len(found[0]) - 3 >= _PLAIN_DIGITS or _ADDRESS.search(before)
+        listed = found.start() - last < _NEAR
+        evident = listed or len(found[0]) - 3 >= _PLAIN_DIGITS or _ADDRESS.search(before)
         if evident and not _VERSION.search(before) and _is_host(found[0]):
+            last = found.end()
             yield Place("v4", *found.span())
     for found in _V6.finditer(passage):
-        if _is_global(found[0]):
-            yield Place("v6", *found.span())
+        written = re.sub("(?<!:):$", "", found[0])  # the colon of a sentence
+        if _is_global(written):
+            yield Place("v6", found.start(), found.start() + len(written))
 
 
 def _is_host(written: str) -> bool:

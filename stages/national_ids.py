@@ -103,6 +103,11 @@ KINDS = (
 )
 
 
+def announces_id(text: str) -> bool:
+    """Whether it has a word that says that such a number follows."""
+    return any(words.search(text.lower()) for _, words, _ in _by_word())
+
+
 def national_ids(passage: str) -> Iterator[Place]:
     """Numbers with a valid check digit, by their shape or by a word before them."""
     for found in _by_shape().finditer(passage):

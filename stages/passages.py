@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 from stages.suspects import DASHES, SPACES, ZEROS
 
-BEFORE = r"(?<![0-9A-Za-z_À-ɏ$€£¥￥#=&@*])(?<![0-9][-.,/:])"  # a number, whole, and no part of a word
-AFTER = r"(?![0-9A-Za-z_À-ɏ])(?![-.,/:][0-9])"
+ALONE = r"(?<![0-9A-Za-z_À-ɏ$€£¥￥#=&@*])"  # begins what is no part of a word, price or address
+# A number, whole: a comma parts long numbers, and is within short ones.
+BEFORE = rf"{ALONE}(?:(?<![0-9][-.,/:])|(?<=[0-9]{{7}},))"
+AFTER = r"(?![0-9A-Za-z_À-ɏ])(?!,[0-9]{1,6}(?![0-9]))(?![-./:][0-9])"
 _FULL_WIDTH = range(0xFF01, 0xFF5F)
 _BLANK = "\0"
 _URL = re.compile(r"(?:https?://|www\.)[!-~]+", re.ASCII | re.IGNORECASE)

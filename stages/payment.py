@@ -5,11 +5,13 @@ from collections.abc import Iterator
 
 from stdnum import iban, luhn
 
-from stages.passages import AFTER, BEFORE, Place
+from stages.passages import ALONE, Place
 
 _CARD = re.compile(
-    rf"(?=[2-9]){BEFORE}(?:[0-9]{{4}}(?P<a>[ -])(?:[0-9]{{4}}(?P=a)){{2}}[0-9]{{4}}(?:(?P=a)[0-9]{{1,3}})?|"
-    rf"[0-9]{{4}}(?P<b>[ -])[0-9]{{6}}(?P=b)[0-9]{{4,5}}|[0-9]{{15,19}}){AFTER}",
+    rf"(?=[2-9]){ALONE}(?<![0-9][-./:])"
+    r"(?:[0-9]{4}(?P<a>[ -])(?:[0-9]{4}(?P=a)){2}[0-9]{4}(?:(?P=a)[0-9]{1,3})?|"
+    r"[0-9]{4}(?P<b>[ -])[0-9]{6}(?P=b)[0-9]{4,5}|[0-9]{15,19})"
+    r"(?![0-9A-Za-z_À-ɏ])(?![-./:][0-9])",
     re.ASCII,
 )
 _ISSUERS = (  # first six digits from, to; lengths

@@ -26,9 +26,12 @@ from stages.phone_words import (
 
 _GAP = r"[ ().\-/]{0,3}"
 _STRETCH = re.compile(
-    rf"(?=[0-9+(])(?:(?<![0-9A-Za-z_?=/+])\+ ?|(?<!\+)){BEFORE}(?:\(\+?)?[0-9](?:{_GAP}[0-9])*+(?![,:][0-9])",
+    rf"(?=[0-9+(])(?:(?<![0-9A-Za-z_?=/+])\+ ?|(?<!\+)){BEFORE}(?:\(\+?)?[0-9](?:{_GAP}[0-9])*+",
     re.ASCII,
 )
+_GOES_ON = re.compile(
+    "[,:][0-9]"
+)  # behind a stretch, which is then no number (looked at apart: in linear time)
 _PARTS = re.compile(r" {2,}|(?<=[0-9]) ?/ ?(?=[0-9+(])|(?<=[0-9]) (?=\+)|(?<=[0-9]) - (?=[0-9])")
 _WORD = re.compile(r"[a-zà-ɏͰ-ӿḀ-ỿ]+$")
 _BETWEEN = " \t\n:：.,;|/()[]*_=–—-+'’`\"<>\u200e\u200f\u202a-\u202e"  # signs before a number
@@ -53,18 +56,21 @@ def is_region(code: str) -> bool:
     return code in phonenumbers.SUPPORTED_REGIONS
 
 
+def announces_phone(text: str) -> bool:
+    """Whether a number right behind it would count as a phone number."""
+    return _words_between(f"{text} ".lower()) >= 0
+
+
 def phones(passage: str, regions: Sequence[str]) -> Iterator[Place]:
     """Numbers of these regions, of those where the script around a number is written, and of the world."""
     for found in _STRETCH.finditer(passage):
-        digits = sum(sign.isdigit() for sign in found[0])
-        if digits < _LEAST:
+        start, end = found.span()
+        if _digits(found[0]) < _LEAST or _GOES_ON.match(passage, end):
             continue
-        end = found.end()
         if found[0].count("(") > found[0].count(")"):  # what it opens belongs to what follows
-            end = passage.rindex("(", found.start(), end)
-            end = len(passage[:end].rstrip(" .-/"))
-        if found.start() < end:
-            yield from _whole_or_parts(passage, found.start(), end, regions)
+            end = start + len(found[0][: found[0].rindex("(")].rstrip(" .-/"))
+        if start < end:
+            yield from _whole_or_parts(passage, start, end, regions)
 
 
 def _whole_or_parts(passage: str, start: int, end: int, regions: Sequence[str]) -> Iterator[Place]:
@@ -94,7 +100,7 @@ def _shortened(passage: str, start: int, end: int) -> int:
 def _rule(passage: str, start: int, end: int, regions: Sequence[str]) -> str:
     """By which evidence it is a phone number; empty if it is none."""
     written = passage[start:end]
-    digits = sum(sign.isdigit() for sign in written)
+    digits = _digits(written)
     if not _LEAST <= digits <= _MOST or ("+" not in written and _DATE.search(written)):
         return ""
     before = passage[max(start - _NEAR, 0) : start]
@@ -107,9 +113,15 @@ def _rule(passage: str, start: int, end: int, regions: Sequence[str]) -> str:
         return ""
     if _GLUED.match(passage, end):
         return ""
-    around = before[-_NEAR:] + passage[end : end + _NEAR // 2]
-    known = dict.fromkeys((*regions, *(region for script, region in SCRIPTS if script.search(around))))
+    around = before + passage[end : end + _NEAR // 2]
+    here = () if around.isascii() else (region for script, region in SCRIPTS if script.search(around))
+    known = dict.fromkeys((*regions, *here))
     return next((region.lower() for region in known if _national(written, region)), "")
+
+
+def _digits(written: str) -> int:
+    """How many of these ASCII characters are digits."""
+    return sum(map(str.isdigit, written))
 
 
 def _announced(before: str, written: str) -> bool:

@@ -11,8 +11,7 @@ from stages.suspects import suspects
 
 Search = Callable[[str, int, int], list[Found]]  # passage, marks, row -> places in characters
 
-_MOST_PASSES = 8
-_ERRORS = "surrogateescape"  # bytes that are not UTF-8 come through
+_MOST_PASSES = 24
 
 
 class Redacted(NamedTuple):
@@ -26,7 +25,8 @@ def redacted(texts: pa.Array, search: Search, placeholders: Mapping[str, bytes])
     """The texts that change, by row, in order; `placeholders` are those of the kinds to replace.
 
     A placeholder may bring a number nearer to the word that announces it, so what has changed is looked
-    through again, until nothing is found. (Texts made for it would go on for long; eight times is enough.)
+    through again, until nothing is found. That is soon: a word announces numbers within 48 characters, and no
+    placeholder announces any.
     """
     done: dict[int, Redacted] = {}
     rows = list(range(len(texts)))
@@ -76,7 +76,7 @@ def _found(texts: pa.Array, rows: Sequence[int], search: Search) -> Iterator[tup
             if places:
                 yield rows[last], Redacted(text, places)
             last, text, places = document, binary[document].as_py(), []
-        passage = text[start:end].decode(errors=_ERRORS)
+        passage = text[start:end].decode()
         places += _in_bytes(search(passage, marks, rows[document]), passage, start)
     if places:
         yield rows[last], Redacted(text, places)
@@ -86,8 +86,8 @@ def _in_bytes(found: Sequence[Found], passage: str, begin: int) -> Iterator[Foun
     """Places in characters of a passage as places in bytes of its text."""
     at = 0
     for each in found:
-        start = begin + len(passage[at : each.start].encode(errors=_ERRORS))
-        begin = start + len(passage[each.start : each.end].encode(errors=_ERRORS))
+        start = begin + len(passage[at : each.start].encode())
+        begin = start + len(passage[each.start : each.end].encode())
         at = each.end
         yield each._replace(start=start, end=begin)
 

@@ -13,9 +13,10 @@ from pipeline.errors import nearest
 from pipeline.output import Output
 from pipeline.schema import with_column
 from pipeline.stage import MapStage
+from stages.national_ids import announces_id
 from stages.personal import KINDS, MARKS, Found, find
 from stages.phone_words import LANGUAGES
-from stages.phones import is_region
+from stages.phones import announces_phone, is_region
 from stages.placeholders import Redacted, redacted
 from stages.text import clean, clean_line
 
@@ -48,7 +49,8 @@ class Redact(MapStage):
     or a word that says what it is; of phone numbers, a country code, a word before it, or the way in which
     the country of the page's script or language writes its own. Reserved things stay: private, documentation
     and multicast IP addresses, mail at example.com, card numbers of three different digits or fewer.
-    Names, postal addresses and dates of birth are not looked for, nor is any column but `text`.
+    Names, postal addresses and dates of birth are not looked for, nor numbers within URLs, nor any column but
+    `text`.
 
     All of a kind get one placeholder, whatever the value: a model shall learn one sign, not how to count or
     link values, and copies of a page stay copies. What is redacted has nothing left that would be found.
@@ -92,6 +94,11 @@ class Redact(MapStage):
                 raise ValueError(
                     f"placeholders: {kind} = '{text}' looks like personal data itself; write a tag, or a "
                     "reserved value such as email@example.com or 192.0.2.1"
+                )
+            if announces_phone(text) or announces_id(text):
+                raise ValueError(
+                    f"placeholders: {kind} = '{text}' says that a number follows, so that the next "
+                    "one would count as personal data; write another word"
                 )
 
     def adds(self) -> pa.Schema:

@@ -193,6 +193,7 @@ def _places(entry: str, text: str, starts: Any, ends: Any) -> Iterator[int]:
         begin = size + len(text[at : place.start()].encode())
         at, size = place.end(), begin + len(place[0].encode())
         bounds = np.array([begin, size])
-        before = np.searchsorted(starts, bounds, "left") - 1  # the unit that begins before each bound
-        if not np.any((before >= 0) & (ends[before] > bounds)):
+        before = np.searchsorted(starts, bounds, "left")  # units that begin before each bound
+        cut = [before[k] > 0 and ends[before[k] - 1] > bounds[k] for k in range(2)]
+        if not any(cut):
             yield int(before[1] - before[0])

@@ -168,6 +168,8 @@ def test_other_kinds_placeholders_regions_and_spellings():
         ({"placeholders": {"email": " x"}}, "must be one line in NFC"),
         ({"placeholders": {"email": "\u0301x"}}, "must be one line in NFC"),
         ({"placeholders": {"email": "bob@host.com"}}, "looks like personal data itself"),
+        ({"placeholders": {"phone": "Telephone"}}, "says that a number follows"),
+        ({"placeholders": {"national_id": "[SSN]"}}, "says that a number follows"),
     ],
 )
 def test_fields_are_checked(fields, message):
@@ -314,3 +316,28 @@ def test_a_list_of_numbers_costs_no_more_than_its_length():
     found = redacted(pa.array([text], pa.large_string()), lambda *_: [], {})
     assert found == {}
     assert np.char.count(redact(text), "<PHONE>") < 50
+
+
+def test_commas_without_blanks_part_long_numbers():
+    assert redact("电话:13812345678,13912345678,010-87654321。") == "电话:<PHONE>,<PHONE>,<PHONE>。"
+    assert redact("11010519491231002X,11010519491231002X") == "<NATIONAL_ID>,<NATIONAL_ID>"
+    assert redact("7,4539148803436467,2024\n4539148803436467,12/27") == "7,<CARD>,2024\n<CARD>,12/27"
+    kept = "1,234,567,890 and 12,345678901 and 52.5200081,13.4049541 and 1234567,89"
+    assert redact(kept) == kept
+
+
+def test_an_address_before_a_colon():
+    assert redact("from 2606:2800:220:1:248:1893:25c8:1946: seq=1") == "from <IP_ADDRESS>: seq=1"
+
+
+@pytest.mark.parametrize("end", ["1,1", "1:1", "(1"])
+def test_what_is_no_number_is_read_once(end):
+    text = "1 " * 100_000 + end  # minutes, if each digit were the beginning of another try
+    assert redact(text) == text
+
+
+def test_a_list_of_addresses_is_redacted_to_its_end():
+    text = "DNS: " + ", ".join(["8.8.4.4", "1.1.1.1"] * 100)
+    once = redact(text)
+    assert once == "DNS: " + ", ".join(["<IP_ADDRESS>"] * 200)
+    assert redact(once) == once

@@ -94,6 +94,7 @@ def test_entries_with_signs_are_found_as_they_are_written(write):
         "rock n roll, Rock 'n' Roll": (2, 1),
         "e-mail, e mail and email": (2, 1),
         "C++ and c": (1, 1),
+        "🖕": (1, 1),
     }
     assert hits(stage, texts) == list(texts.values())
     assert counted(stage, ["a$$ b c d"])[0]["wordlist_share"] == 0.25

@@ -154,8 +154,8 @@ def at_scale(counts: str, documents: int, memory: int) -> tuple[str, ...]:
 
 def peak() -> int:
     """Megabytes of this process, at most so far; ru_maxrss would count the process that started it, too."""
-    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) >> 10
+    told = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(told["VmHWM"].split()[0]) >> 10
 
 
 def read_card(folder: str, step: str) -> Any:

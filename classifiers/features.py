@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from classifiers.kernel import kernel
+from classifiers.kernel import kernel, lean
 from classifiers.terms import Terms
 from classifiers.words import Words, finalize
 
@@ -26,8 +26,8 @@ def features(found: Terms, bits: int = 18) -> Features:
     buckets = np.empty(len(found.hashes), np.int32)
     counts = np.empty(len(found.hashes), np.int32)
     offsets = np.zeros(len(found.offsets), np.int64)
-    tally = np.zeros(1 << bits, np.int32)
-    _count(found.hashes, found.offsets, np.uint64(64 - bits), tally, (buckets, counts, offsets))
+    empty = np.zeros(1 << bits, np.int32), np.zeros(max(1, 1 << bits >> 6), np.uint64)
+    _count(found.hashes, found.offsets, np.uint64(64 - bits), empty, (buckets, counts, offsets))
     return Features(offsets, buckets[: offsets[-1]].copy(), counts[: offsets[-1]].copy())
 
 
@@ -43,30 +43,49 @@ def text_keys(words: Words) -> NDArray[np.uint64]:
     return keys
 
 
+@lean
+def _place_of(bit: np.uint64) -> np.uint64:
+    """The number of zeros below the one bit that is set: the bits below it, counted in all bytes at once."""
+    below = bit - np.uint64(1)
+    below -= (below >> np.uint64(1)) & np.uint64(0x5555555555555555)
+    below = (below & np.uint64(0x3333333333333333)) + (
+        (below >> np.uint64(2)) & np.uint64(0x3333333333333333)
+    )
+    below = (below + (below >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return (below * np.uint64(0x0101010101010101)) >> np.uint64(56)
+
+
 @kernel
 def _count(
     hashes: NDArray[np.uint64],
     offsets: NDArray[np.int64],
     shift: np.uint64,
-    tally: NDArray[np.int32],
+    empty: tuple[NDArray[np.int32], NDArray[np.uint64]],
     out: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]],
 ) -> None:
-    """Fill the arrays of `Features`; `tally` has a zero for each bucket, and has so again at the end."""
+    """Fill the arrays of `Features`.
+
+    `empty` has a zero and a bit for each bucket, and has so again at the end: the bits give the buckets in
+    order, without sorting them.
+    """
+    tally, marks = empty
     buckets, counts, ends = out
     entry = 0
     for document in range(len(offsets) - 1):
-        first = entry
         for word in range(offsets[document], offsets[document + 1]):
-            bucket = np.int64(hashes[word] >> shift)
-            if tally[bucket] == 0:
-                buckets[entry] = bucket
+            bucket = hashes[word] >> shift
+            tally[bucket] += np.int32(1)
+            marks[bucket >> np.uint64(6)] |= np.uint64(1) << (bucket & np.uint64(63))
+        for block in range(len(marks)):
+            left = marks[block]
+            marks[block] = np.uint64(0)
+            while left:
+                lowest = left & (~left + np.uint64(1))
+                left ^= lowest
+                place = 64 * block + np.int64(_place_of(lowest))
+                buckets[entry], counts[entry] = place, tally[place]
+                tally[place] = 0
                 entry += 1
-            tally[bucket] += 1
-        buckets[first:entry].sort()
-        for place in range(first, entry):
-            bucket = np.int64(buckets[place])
-            counts[place] = tally[bucket]
-            tally[bucket] = 0
         ends[document + 1] = entry
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from classifiers.kernel import kernel
+from classifiers.kernel import kernel, lean
 from classifiers.words import DIGIT, IGNORED, MARK, Words, character_table, decode, finalize, locate, words
 
 _ODD = np.uint64(0xD1342543DE82EF95)
@@ -88,6 +88,34 @@ def simplified_forms() -> NDArray[np.uint64]:
     return forms
 
 
+@lean
+def _is_number(data: NDArray[np.uint8], at: int, end: int, table: NDArray[np.uint32]) -> bool:
+    """Whether a word is of digits alone; signs between U+3000 and U+9FFF never are."""
+    lead = data[at]
+    if (0x3A <= lead < 0x80) or (0xE3 <= lead <= 0xE9):
+        return False
+    while at < end:
+        code, width = decode(data, at, end)
+        kind = np.int64(table[code] >> _CLASS)
+        if kind not in (DIGIT, MARK, IGNORED):
+            return False
+        at += width
+    return True
+
+
+@lean
+def _is_in(known: NDArray[np.uint64], word: np.uint64) -> bool:
+    """Whether a sorted list has `word`."""
+    low, high = 0, len(known)
+    while low < high:
+        middle = (low + high) // 2
+        if known[middle] < word:
+            low = middle + 1
+        else:
+            high = middle
+    return low < len(known) and known[low] == word
+
+
 @kernel
 def _choose(
     data: NDArray[np.uint8],
@@ -99,26 +127,25 @@ def _choose(
 ) -> None:
     """Copy the hashes and numbers of the words that are terms; the first text is document `first`."""
     (split, first), (numbers, ignored, simplified), (out, places) = source, rules, target
-    term = out.offsets[first]
+    offsets, starts, ends, hashes = split.offsets, split.starts, split.ends, split.hashes
+    terms_at, chosen = out.offsets, out.hashes
+    alike, some_ignored = len(simplified) > 0, len(ignored) > 0
+    term = terms_at[first]
     for row in range(len(begins)):
         document = first + row
-        for unit in range(split.offsets[document], split.offsets[document + 1]):
-            at, end = begins[row] + split.starts[unit], begins[row] + split.ends[unit]
-            while at < end and not numbers:
-                code, width = decode(data, at, end)
-                kind = np.int64(table[code] >> _CLASS)
-                if kind not in (DIGIT, MARK, IGNORED):
-                    break
-                at += width
-            word = split.hashes[unit]
-            if len(simplified) and split.ends[unit] - split.starts[unit] == 3:
-                code, _ = decode(data, begins[row] + split.starts[unit], end)
-                if _HAN <= code < _HAN_END and simplified[code - _HAN]:
+        for unit in range(offsets[document], offsets[document + 1]):
+            at, end = begins[row] + starts[unit], begins[row] + ends[unit]
+            word = hashes[unit]
+            if alike and end - at == 3 and 0xE3 <= data[at] <= 0xE9:
+                code, _ = decode(data, at, end)
+                if code >= _HAN and simplified[code - _HAN]:
                     word = simplified[code - _HAN]
-            out.hashes[term], places[term] = word, unit
-            place = np.searchsorted(ignored, word)
-            term += at < end and (place == len(ignored) or ignored[place] != word)
-        out.offsets[document + 1] = term
+            chosen[term], places[term] = word, unit
+            gone = (not numbers and _is_number(data, at, end, table)) or (
+                some_ignored and _is_in(ignored, word)
+            )
+            term += not gone
+        terms_at[document + 1] = term
 
 
 @kernel

@@ -1,7 +1,6 @@
 """Files that are not on a disk of ours: https://, http://, s3:// and gs://, each read by its own module."""
 
 import io
-import os
 import re
 from collections.abc import Callable
 from typing import IO, Any, Protocol, TypeVar, cast
@@ -10,6 +9,7 @@ from pipeline import remote_cache, remote_http, remote_objects
 from pipeline.errors import InputError
 from pipeline.remote_file import HttpFile
 from pipeline.remote_http import Version
+from pipeline.remote_seek import Seekable
 from pipeline.remote_settings import session
 
 T = TypeVar("T")
@@ -35,33 +35,22 @@ def is_web(path: str) -> bool:
     return path.startswith(("https://", "http://"))
 
 
-class Parts(io.RawIOBase):
+class Parts(Seekable):
     """A file of which each read is a request for just its bytes."""
 
     def __init__(self, url: str) -> None:
-        self._url, self._at = url, 0
+        self._url = url
         self._size = size(url)
 
-    def readable(self) -> bool:
-        """Always."""
-        return True
-
-    def seekable(self) -> bool:
-        """Always."""
-        return True
-
-    def tell(self) -> int:
-        """Where the reader stands."""
-        return self._at
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Stand elsewhere."""
-        self._at = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence] + offset
-        return self._at
+    def _end(self) -> int:
+        return self._size
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """Put what is there into `buffer`, all that fits."""
-        data = read_range(self._url, self._at, min(len(buffer), self._size - self._at))
+        """Put what is there into `buffer`, all that fits; 0 only at the end of the file."""
+        length = min(len(buffer), self._size - self._at)
+        if length <= 0:
+            return 0
+        data = read_range(self._url, self._at, length)
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)

@@ -1,7 +1,5 @@
 """A file on a web server as a seekable stream, taken up where a connection was cut, of one version only."""
 
-import io
-import os
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -10,13 +8,14 @@ from urllib3.exceptions import HTTPError
 from pipeline.errors import InputError
 from pipeline.remote_http import Answer, Changed, Version, ask, failure, lie
 from pipeline.remote_pace import Patience, Trouble, shown
+from pipeline.remote_seek import Seekable
 
 T = TypeVar("T")
 _FORGIVEN = 1 << 20  # bytes that come through make up for the failures before
 _SKIPPED = 1 << 18  # bytes ahead that are read over rather than asked for
 
 
-class HttpFile(io.RawIOBase):
+class HttpFile(Seekable):
     """Reads from where one stands to the end in one request; to `seek` elsewhere is another one.
 
     Raises InputError for a file that is not there or changes, StorageError when the network does not recover.
@@ -29,33 +28,15 @@ class HttpFile(io.RawIOBase):
         self._patience = Patience(url)
         self._received = 0  # bytes since the last failure
         self._begun = False  # whether the reader has seen any byte
-        self._at = 0  # where the reader stands
         self._answer: Answer | None = None
         self._answer_at = 0  # where the connection stands
         self.version = Version(None, "")
         self._persist(self._connect)
 
-    def readable(self) -> bool:
-        """Always."""
-        return True
-
-    def seekable(self) -> bool:
-        """Always."""
-        return True
-
-    def tell(self) -> int:
-        """Where the reader stands."""
-        return self._at
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Stand elsewhere; nothing is asked for before the next read."""
-        if whence == os.SEEK_END and self.version.size is None:
+    def _end(self) -> int:
+        if self.version.size is None:
             raise InputError(f"{shown(self._url)} can only be read from its start: its length is unknown")
-        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self.version.size or 0}[whence]
-        if start + offset < 0:
-            raise ValueError(f"no place {start + offset} in a file")
-        self._at = start + offset
-        return self._at
+        return self.version.size
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         """Put what has arrived into `buffer`; 0 only at the end of the file."""

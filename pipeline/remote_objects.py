@@ -4,7 +4,6 @@ Credentials come from where the makers' own tools take them (environment, ~/.aws
 there are none, requests are anonymous, which public buckets allow. AWS_ENDPOINT_URL names a compatible store.
 """
 
-import io
 import os
 import re
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from urllib.request import getproxies, proxy_bypass
 from pipeline.errors import InputError
 from pipeline.remote_http import FEW, Changed, Version
 from pipeline.remote_pace import Patience, Trouble, take_turn
+from pipeline.remote_seek import Seekable
 from pipeline.remote_settings import session
 
 T = TypeVar("T")
@@ -33,39 +33,21 @@ _UNKNOWN = re.compile("could ?n[o']t resolve host", re.IGNORECASE)
 _MISSING = re.compile("NO_SUCH_BUCKET|NO_SUCH_KEY|NOT_FOUND|does not exist|HTTP status 404", re.IGNORECASE)
 
 
-class ObjectFile(io.RawIOBase):
+class ObjectFile(Seekable):
     """An object, read block by block; Changed when it is another one at its end than it was at its start."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._file, self.version = _persist(url, lambda: _opened(url))
-        self._at = 0
         self._block, self._block_at = memoryview(b""), 0
         self._blocks = 0  # read so far
 
-    def readable(self) -> bool:
-        """Always."""
-        return True
-
-    def seekable(self) -> bool:
-        """Always."""
-        return True
-
-    def tell(self) -> int:
-        """Where the reader stands."""
-        return self._at
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Stand elsewhere."""
-        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self.version.size or 0}[whence]
-        if start + offset < 0:
-            raise ValueError(f"no place {start + offset} in a file")
-        self._at = start + offset
-        return self._at
+    def _end(self) -> int:
+        return self.version.size or 0
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         """Put what is there of the block into `buffer`; 0 only at the end of the object."""
-        size = self.version.size or 0
+        size = self._end()
         if not len(buffer) or self._at >= size:
             return 0
         if not 0 <= self._at - self._block_at < len(self._block):

@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from classifiers.curve import Floats
-from classifiers.language import one_line
 
 PREFIX = "__label__"
 DECIMALS = 6  # of a score; float32 arithmetic may differ between machines in the seventh
@@ -42,6 +41,11 @@ class FastText:
         rows = (dict(zip(*row, strict=True)) for row in zip(labels, probabilities, strict=True))
         raw = np.array([row.get(self.label, 0.0) for row in rows], np.float64)
         return np.clip(np.round(raw, DECIMALS), 0, 1)
+
+
+def one_line(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Texts as fastText takes them: spaces for the characters and the mark at which it stops reading."""
+    return pc.replace_substring_regex(texts, r"[\n\r\x00]|</s>", " ")
 
 
 def _load(path: str) -> Any:

@@ -47,15 +47,16 @@ def train(batches: Batches, everything: Part, settings: Settings, keys: NDArray[
     """
     import fasttext
 
+    repeats = copies(everything.importance, keys)
     with TemporaryDirectory() as folder:
         lines, vectors = Path(folder, "lines.txt"), Path(folder, "vectors.txt")
-        used = _write_lines(lines, _Lines(batches, everything, settings.bits, keys))
+        used = _write_lines(lines, _Lines(batches, everything.good, repeats, settings.bits, keys))
         _write_vectors(vectors, used, settings)
         try:
             model = fasttext.train_supervised(
                 str(lines),
                 dim=settings.dimensions,
-                epoch=settings.epochs or passes(copies(everything.importance, keys)),
+                epoch=settings.epochs or passes(repeats),
                 lr=settings.rate,
                 bucket=0,
                 thread=1,
@@ -87,21 +88,22 @@ class _Lines(NamedTuple):
     """All that decides which lines fastText reads."""
 
     batches: Batches
-    everything: Part
+    good: NDArray[np.bool_]
+    repeats: NDArray[np.int64]  # how often each document is written
     bits: int
     keys: NDArray[np.uint64]
 
     def batches_of_lines(self, used: NDArray[np.bool_]) -> Iterator[tuple[NDArray[np.uint64], list[str]]]:
         """Places in the order, and lines; what buckets there are goes into `used`."""
-        repeats, done = copies(self.everything.importance, self.keys), 0
+        done = 0
         for batch in self.batches:
             rows = np.arange(done, done + len(batch.offsets) - 1)
             done += len(rows)
-            repeated = np.repeat(np.arange(len(rows)), repeats[rows])
+            repeated = np.repeat(np.arange(len(rows)), self.repeats[rows])
             number = np.arange(len(repeated)) - np.searchsorted(repeated, repeated)
             places = _scattered(self.keys[rows][repeated], number.astype(np.uint64))
-            lines = _lines(batch, self.everything.good[rows])
-            used[batch.buckets[np.repeat(repeats[rows] > 0, np.diff(batch.offsets))]] = True
+            lines = _lines(batch, self.good[rows])
+            used[batch.buckets[np.repeat(self.repeats[rows] > 0, np.diff(batch.offsets))]] = True
             yield places, [lines[row] for row in repeated.tolist()]
 
 
@@ -111,8 +113,8 @@ def _write_lines(path: Path, source: _Lines) -> NDArray[np.int64]:
     Returns the buckets in use.
     """
     used = np.zeros(1 << source.bits, np.bool_)
-    repeats = max(1, round(copies(source.everything.importance, source.keys).mean()))
-    size = 6 * repeats * sum(int(batch.counts.sum()) for batch in source.batches)  # bytes, about
+    copied = max(1, round(source.repeats.mean()))
+    size = 6 * copied * sum(int(batch.counts.sum()) for batch in source.batches)  # bytes, about
     shift = np.uint64(64 - max(1, (size // _IN_MEMORY).bit_length()))
     parts: dict[int, list[NDArray[np.uint64]]] = {}
     with ExitStack() as stack:

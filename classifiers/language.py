@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from classifiers import writing
@@ -74,11 +73,6 @@ def detect(texts: pa.Array | pa.ChunkedArray) -> Languages:
     joined: Any = (np.concatenate(column)[: len(texts)] for column in columns)
     codes, scores, second_codes, second_scores, scripts, mixed = joined
     return Languages(codes.tolist(), scores, second_codes.tolist(), second_scores, scripts.tolist(), mixed)
-
-
-def one_line(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    """Texts as fastText takes them: spaces for the characters and the mark at which it stops reading."""
-    return pc.replace_substring_regex(texts, r"[\n\r\x00]|</s>", " ")
 
 
 def _detect(data: NDArray[np.uint8], begins: NDArray[np.int64], ends: NDArray[np.int64]) -> tuple[Any, ...]:

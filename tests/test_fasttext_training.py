@@ -68,7 +68,8 @@ def test_lines_that_do_not_fit_into_memory_are_put_into_the_same_order(weights, 
 
 def test_importance_is_how_often_a_document_is_read():
     few = Part(GOOD, np.where(GOOD, 3.0, 1.0) * (np.arange(len(GOOD)) < 40))
-    lines = fasttext_training._Lines([COUNTS], few, BITS, KEYS)
+    repeats = fasttext_training.copies(few.importance, KEYS)
+    lines = fasttext_training._Lines([COUNTS], few.good, repeats, BITS, KEYS)
     used = np.zeros(1 << BITS, bool)
     ((places, written),) = lines.batches_of_lines(used)
     assert len(written) == len(set(places.tolist())) == 20 * 3 + 20

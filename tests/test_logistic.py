@@ -8,19 +8,12 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from labelled import BAD, GOOD
 
 from classifiers.features import features, text_keys
 from classifiers.logistic import Logistic, fixed_point, folds, sigmoid
 from classifiers.terms import Reading, Terms, terms
 from classifiers.words import Words, words
-
-GOOD = [
-    "history of the ancient empire",
-    "the theory of numbers",
-    "帝国的历史与理论",
-    "история древней империи",
-]
-BAD = ["buy cheap watches now", "click here to win now", "立即购买便宜手表", "купить дешёвые часы сейчас"]
 
 WORDS = Reading()
 

@@ -15,7 +15,7 @@ from pipeline.errors import InputError, RecipeError, WinnowError, nearest
 from pipeline.executors import Executor, Inline, Processes
 from pipeline.inspection import RunFolder
 from pipeline.progress import Bars, Lines
-from pipeline.recipe import Recipe, load
+from pipeline.recipe import Recipe, is_outside, load
 from pipeline.remote_settings import used
 from pipeline.runner import Run, check_files
 from stages import STAGES
@@ -150,11 +150,18 @@ def plan(recipe: Recipe) -> list[dict[str, str]]:
         {
             "step": step.name,
             "stage": step.kind,
-            "reads": ", ".join(f"{key} = {' + '.join(names)}" for key, names in step.inputs.items()),
+            "reads": ", ".join(
+                f"{key} = {' + '.join(map(shown, names))}" for key, names in step.inputs.items()
+            ),
             "makes": step.stage.makes if step.materialize else "flows on",
         }
         for step in recipe.steps.values()
     ]
+
+
+def shown(name: str) -> str:
+    """An input as a person finds it: a step's name, or the folder of another run's step seen from here."""
+    return os.path.relpath(name) if is_outside(name) else name
 
 
 def executor(workers: int | None) -> Executor:

@@ -76,6 +76,15 @@ def bugs_named(what: str) -> Iterator[None]:
         raise TaskFailedError(f"{what}: {type(error).__name__}: {error}", trace) from error
 
 
+@contextlib.contextmanager
+def blamed(where: str) -> Iterator[None]:
+    """Put the place in the recipe before the message of an error about what it names."""
+    try:
+        yield
+    except (InputError, RecipeError) as error:
+        raise type(error)(f"{where} {error}") from error
+
+
 def nearest(name: str, valid: Iterable[str]) -> str:
     """'; did you mean X?' or the list of valid names, to end an error message with."""
     known = sorted(valid)

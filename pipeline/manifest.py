@@ -73,6 +73,9 @@ def check_same(folder: str, old: Identity, new: Identity) -> None:
         raise StaleRunError(
             f"{folder}: inputs grew or changed ({inputs}) since this step saw all of them; {remedy}"
         )
+    if all(name.startswith("inputs.") for name in moved):
+        inputs = ", ".join(name.split(":")[0].removeprefix("inputs.") for name in moved)
+        raise StaleRunError(f"{folder}: what it reads ({inputs}) is not what it was made of; {remedy}")
     raise StaleRunError(f"{folder} was made by another recipe ({'; '.join(moved)}); {remedy}")
 
 

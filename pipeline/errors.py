@@ -8,6 +8,7 @@ WinnowError
   StorageError      1  a disk that is full, read-only or gone; a file of ours that is damaged
   TaskFailedError   1  a task raised or its worker died; a traceback is in the step's log
   TooManyRejects    3  an alarm: more records were unreadable than the recipe allows
+  AlarmError        3  an alarm: a step's result looks wrong; --allow lets it pass
 """
 
 import contextlib
@@ -60,6 +61,12 @@ class TaskFailedError(WinnowError):
 
 class TooManyRejects(WinnowError):
     """More records were unreadable than the recipe allows: likely our fault, not the web's."""
+
+    exit_code = 3
+
+
+class AlarmError(WinnowError):
+    """A step has done its work, and the result looks wrong; `--allow` lets it pass."""
 
     exit_code = 3
 

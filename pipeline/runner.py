@@ -1,7 +1,7 @@
 """Runs a recipe's steps into the folders of a run: each once, resumable anywhere, one recipe per folder."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -10,6 +10,7 @@ from typing import Any, get_type_hints
 from pipeline import files, storage
 from pipeline.dataset import Dataset
 from pipeline.errors import (
+    AlarmError,
     RecipeError,
     SchemaError,
     StaleRunError,
@@ -39,8 +40,13 @@ class Run:
     progress: Progress = field(default_factory=Silent)
     say: Callable[[str], None] = print
 
-    def run(self, to: str | None = None, redo: str | None = None) -> None:
-        """Make every step, or `to` and those it needs; first delete `redo` and all that read it."""
+    def run(self, to: str | None = None, redo: str | None = None, allow: Sequence[str] = ()) -> None:
+        """Make every step, or `to` and those it needs; first delete `redo` and all that read it.
+
+        The steps in `allow` finish in spite of their alarms.
+        """
+        for name in allow:
+            self.recipe.step(name)
         wanted = self._wanted(to)
         doomed = [] if redo is None else [self.recipe.step(redo).name, *self.recipe.readers(redo)]
         with used(self.recipe.network, self.folder):
@@ -55,7 +61,7 @@ class Run:
                 try:
                     with self.progress:
                         for name in wanted:
-                            self._run_step(self.recipe.steps[name])
+                            self._run_step(self.recipe.steps[name], allow)
                 finally:
                     self.executor.close()
                     storage.sweep(self.folder)
@@ -99,7 +105,7 @@ class Run:
                 )
                 check_same(folder, old, planned[name])
 
-    def _run_step(self, step: Step) -> None:
+    def _run_step(self, step: Step, allow: Sequence[str]) -> None:
         folder = self._folder(step.name)
         identity = self._identity(step)
         old = Identity.load(folder)
@@ -119,7 +125,7 @@ class Run:
         with _failures_logged(step.name, folder):
             self._run_chain(chain)
         for each in chain:
-            self._finish(each)
+            self._finish(each, each.name in allow)
 
     def _run_chain(self, chain: list[Step]) -> None:
         """Run a step with the unmaterialized ones whose rows flow into it, first to last.
@@ -137,7 +143,7 @@ class Run:
         job = Job(step.name, inputs, folder, self.executor, digest, upstream, downstream, self.progress)
         step.stage.run(job)
 
-    def _finish(self, step: Step) -> None:
+    def _finish(self, step: Step, allowed: bool) -> None:
         """Fold the task records into the manifest; it exists, so the step is done."""
         folder = self._folder(step.name)
         tasks = {part: _records(folder, part) for part in storage.names(f"{folder}/tasks")}
@@ -146,8 +152,10 @@ class Run:
         manifest = Manifest(identity.digest, tasks, totals(tasks))
         check_conserved(step.name, manifest.shards)
         self._check_passed_on(step, manifest)
-        self._alarm(step.name, manifest.totals)
+        self._check_rejects(step.name, manifest.totals)
         if Manifest.load(folder) != manifest:
+            if not allowed:
+                _check_alarm(step, Dataset.unfinished(folder, manifest))
             manifest.save(folder)
         self.progress.finish(step.name)
 
@@ -162,7 +170,7 @@ class Run:
                     f"the stage '{step.kind}'"
                 )
 
-    def _alarm(self, name: str, total: Counts) -> None:
+    def _check_rejects(self, name: str, total: Counts) -> None:
         reasons: Mapping[str, int] = total.get("reasons", {})
         errors = {reason: rows for reason, rows in reasons.items() if reason.startswith("error:")}
         rows, bad = total.get("rows_in", 0), sum(errors.values())
@@ -244,7 +252,7 @@ def planned_identity(step: Step, inputs: dict[str, list[str]]) -> Identity:
         value = getattr(step.stage, f.name)
         if is_files(hints[f.name], files.SMALL):
             outside[f.name] = files.fingerprints(value)
-        elif not is_files(hints[f.name]):
+        elif not is_files(hints[f.name]) and f.name not in step.stage.alarms:
             parameters[f.name] = value
     libraries = {name: version(name) for name in step.stage.libraries} | dict(step.stage.versions())
     return Identity(step.name, step.kind, step.stage.version, parameters, libraries, outside, inputs)
@@ -287,6 +295,15 @@ def _note_places(folder: str, step: Step) -> None:
     path, places = f"{folder}/{storage.PLACES}", {key: list(names) for key, names in step.inputs.items()}
     if step.outside and storage.read_json(path) != places:
         storage.write_json(path, places)
+
+
+def _check_alarm(step: Step, dataset: Dataset) -> None:
+    """Stop a step whose stage finds its result wrong; it has nothing left to do but to finish."""
+    if what := step.stage.alarm(dataset):
+        raise AlarmError(
+            f"step '{step.name}': {what}; if that is right, run the same command with --allow {step.name}, "
+            "and it goes on from here"
+        )
 
 
 def _materialized(shards: Mapping[str, Counts]) -> bool:

@@ -5,8 +5,10 @@ itself; the ledger names that document and the similarity. There is no transitiv
 gone because of A, C stays unless it is similar to A or to another document that is kept.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial, reduce
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +23,7 @@ from pipeline.schema import REASON, unify, with_column
 from pipeline.shards import read_batches
 from pipeline.shuffle import exchange, merge, partitions_for, read_partition, scatter
 from pipeline.stage import Job, Output, Stage
-from stages import candidates, minhash
+from stages import candidates, duplicate_report, minhash
 from stages.candidates import DATASETS, KEY_BYTES, KEYS, PAIRS, RANK_CLASSES, Numbering
 from stages.minhash import Permutations
 from stages.resolve import Evidence, Resolution
@@ -47,6 +49,7 @@ class Deduplicate(Stage):
         bands: groups of signature values; two documents are compared when they agree in a whole group
         rows: values in a group; similarity s is found with chance 1 - (1 - s^rows)^bands
         seed: chooses the permutations, as in datasketch
+        max_removed: the run stops when a source of 100 documents or more loses a larger share than this
     """
 
     near: bool = True
@@ -55,8 +58,13 @@ class Deduplicate(Stage):
     bands: int = 20
     rows: int = 6
     seed: int = 0
+    max_removed: float = 0.9
+
+    alarms: ClassVar[frozenset[str]] = frozenset({"max_removed"})
 
     def __post_init__(self) -> None:
+        if not 0 <= self.max_removed <= 1:
+            raise ValueError(f"max_removed = {self.max_removed} must lie between 0 and 1")
         if not 0 < self.threshold <= 1:
             raise ValueError(f"threshold = {self.threshold} must be above 0 and at most 1")
         for name in ("shingle", "bands", "rows"):
@@ -90,6 +98,15 @@ class Deduplicate(Stage):
         evidence = Evidence(kept, pairs, sent, similar)
         removed = exchange(job, "removed", partial(resolve.name, evidence), blocks, len(blocks))
         job.map("shards", partial(self.mark, documents, numbering, removed), shards, read)
+        duplicate_report.write(job)
+
+    def alarm(self, dataset: Dataset) -> str | None:
+        """A source that is nearly gone."""
+        return duplicate_report.alarm(dataset, self.max_removed)
+
+    def summary(self, dataset: Dataset) -> Mapping[str, list[dict[str, Any]]]:
+        """What went, by source, language, domain; the largest groups."""
+        return duplicate_report.summary(dataset)
 
     @property
     def permutations(self) -> int:

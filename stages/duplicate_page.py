@@ -40,6 +40,7 @@ _HEAD = """<!doctype html>
 <body>
 """
 _UNSEEN = dict.fromkeys([*range(9), *range(11, 32), 127], "\ufffd")  # controls that no page may have
+_DOMAINS = 40  # rows of that table
 _OPEN = 3  # groups shown unfolded
 
 
@@ -52,7 +53,7 @@ def to_html(told: Mapping[str, Any]) -> str:
         *_bars("By source", told["source"]),
         *_because(told["because"]),
         *_bars("By language", told["language"]),
-        *_bars("Domains that lose most", [row for row in told["domain"] if _removed(row)]),
+        *_bars("Domains that lose most", [row for row in told["domain"][:_DOMAINS] if _removed(row)]),
         *_bars("By similarity", told["similarity"]),
         *_groups(told["groups"]),
         *(part for title, rows in told["more"].items() for part in _plain(title, rows)),
@@ -104,6 +105,7 @@ def _bar(row: Row, whole: int) -> str:
     parts = "".join(
         f'<span class="{kind}" style="width:{100 * row[kind] / max(1, whole):.2f}%"></span>'
         for kind in ("exact", "near")
+        if row[kind]
     )
     return f'<td class="bar"><div>{parts}</div></td>'
 

@@ -106,7 +106,7 @@ def summary(dataset: Dataset) -> Tables:
             {"similarity": row["key"], "exact": row["exact"], "near": row["near"]}
             for row in told["similarity"]
         ],
-        f"largest groups (their texts side by side: {dataset.folders[0]}/{PAGE})": [
+        f"largest groups ({PAGE} has their texts side by side)": [
             {"removed": row["removed"], "stays": row["id"], "its text": " ".join(row["text"].split())[:60]}
             for row in told["groups"]
         ],
@@ -161,7 +161,8 @@ def _earlier(documents: Dataset, shard: str) -> pa.Table | None:
     """Ids and `duplicates` that an earlier step of this kind counted; the column goes on counting."""
     if "duplicates" not in documents.schema.names:
         return None
-    return pa.concat_tables(documents.batches(shard, ["id", "duplicates"]))
+    empty = documents.schema.empty_table().select(["id", "duplicates"])
+    return pa.concat_tables([empty, *documents.batches(shard, empty.column_names)])
 
 
 def _kept(table: pa.Table, earlier: pa.Table | None, shard: str) -> pa.Table:
@@ -255,8 +256,12 @@ def _largest(sums: tuple[str, ...], output: Output) -> None:
     output.table(TALLY).write(found)
 
 
+def _read(largest: str) -> pa.Table:
+    return pa.concat_tables([TALLY.empty_table(), *read_batches(largest)])
+
+
 def _groups(largest: str) -> pa.Table:
-    table = pa.concat_tables(read_batches(largest))
+    table = _read(largest)
     return table.filter(pc.equal(table["facet"], "group"))
 
 
@@ -326,7 +331,7 @@ def _report(
             groups[-1]["members"].append(whole | found[row["id"]])
         else:
             groups.append(whole | found[row["id"]] | {"members": []})
-    tallies = pa.concat_tables(read_batches(largest)).to_pylist()
+    tallies = _read(largest).to_pylist()
     facets = {facet: [row for row in tallies if row["facet"] == facet] for facet in MOST if facet != "group"}
     facets["similarity"].sort(key=lambda row: row["key"])
     told = {"step": step, **facets, "groups": groups, "more": dict(more)}

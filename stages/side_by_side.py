@@ -82,15 +82,17 @@ def _brief(pieces: list[Piece]) -> list[Piece]:
             joined[-1] = Piece("alike", joined[-1].text + piece.text)
         elif piece.text:
             joined.append(piece)
-    brief: list[Piece] = []
-    for piece in joined:
-        if piece.kind == "alike" and len(piece.text) > 2 * ALIKE:
-            out = len(piece.text) - 2 * ALIKE
-            brief += [
-                Piece("alike", piece.text[:ALIKE]),
-                Piece("left out", f"{out:,}"),
-                Piece("alike", piece.text[-ALIKE:]),
-            ]
-        else:
-            brief.append(piece)
-    return brief
+    return [part for piece in joined for part in _shortened(piece)]
+
+
+def _shortened(piece: Piece) -> Iterator[Piece]:
+    """Of a long stretch alike, its two ends and what is missing between them."""
+    text = piece.text
+    if piece.kind == "differs" or len(text) <= 2 * ALIKE:
+        yield piece
+        return
+    head = text.rfind(" ", ALIKE // 2, ALIKE) + 1 or ALIKE  # at a space, if there is one
+    tail = text.find(" ", len(text) - ALIKE, len(text) - ALIKE // 2) + 1 or len(text) - ALIKE
+    yield Piece("alike", text[:head])
+    yield Piece("left out", f"{tail - head:,}")
+    yield Piece("alike", text[tail:])

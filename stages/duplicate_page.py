@@ -40,7 +40,7 @@ _HEAD = """<!doctype html>
 <body>
 """
 _UNSEEN = dict.fromkeys([*range(9), *range(11, 32), 127], "\ufffd")  # controls that no page may have
-_DOMAINS = 40  # rows of that table
+_ROWS = 40  # of a table
 _OPEN = 3  # groups shown unfolded
 
 
@@ -53,7 +53,7 @@ def to_html(told: Mapping[str, Any]) -> str:
         *_bars("By source", told["source"]),
         *_because(told["because"]),
         *_bars("By language", told["language"]),
-        *_bars("Domains that lose most", [row for row in told["domain"][:_DOMAINS] if _removed(row)]),
+        *_bars("Domains that lose most", [row for row in told["domain"] if _removed(row)]),
         *_bars("By similarity", told["similarity"]),
         *_groups(told["groups"]),
         *(part for title, rows in told["more"].items() for part in _plain(title, rows)),
@@ -92,13 +92,13 @@ def _bars(title: str, rows: Sequence[Row]) -> Iterator[str]:
     numbers = ["documents", "removed"] if shares else ["removed"]
     heads = "".join(f'<th class="n">{name}</th>' for name in [*numbers, "%"])
     yield f"<tr><th>{facet}</th>{heads}<th></th></tr>"
-    for row in rows:
+    for row in rows[:_ROWS]:
         whole = row["documents"] if shares else every
         cells = [f"{row['documents']:,}", f"{_removed(row):,}"] if shares else [f"{_removed(row):,}"]
         cells.append(_percent(_removed(row), whole))
         shown = "".join(f'<td class="n">{cell}</td>' for cell in cells)
         yield f"<tr><td><bdi>{_safe(row['key'] or '–')}</bdi></td>{shown}{_bar(row, whole)}</tr>"
-    yield "</table>"
+    yield _end(rows)
 
 
 def _bar(row: Row, whole: int) -> str:
@@ -124,9 +124,15 @@ def _plain(title: str, rows: Sequence[Row]) -> Iterator[str]:
         return
     numeric = [isinstance(value, int | float) for value in rows[0].values()]
     yield f"<h2>{_safe(title)}</h2>\n<table>\n<tr>{_cells('th', rows[0], numeric)}</tr>"
-    for row in rows:
+    for row in rows[:_ROWS]:
         yield f"<tr>{_cells('td', map(_cell, row.values()), numeric)}</tr>"
-    yield "</table>"
+    yield _end(rows)
+
+
+def _end(rows: Sequence[Row]) -> str:
+    """Of a table, with how many rows it has no room for."""
+    more = len(rows) - _ROWS
+    return f'</table>\n<p class="told">{more:,} more are in report.json.</p>' if more > 0 else "</table>"
 
 
 def _cells(tag: str, values: Iterable[str], numeric: Sequence[bool]) -> str:
@@ -191,7 +197,7 @@ def _side(what: str, row: Row, pieces: Sequence[Piece]) -> str:
 
 def _piece(piece: Piece) -> str:
     if piece.kind == "left out":
-        return f' <span class="out">[… {piece.text} characters alike …]</span> '
+        return f' <bdi class="out">[… {piece.text} characters alike …]</bdi> '
     return f"<mark>{_safe(piece.text)}</mark>" if piece.kind == "differs" else _safe(piece.text)
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from classifiers.words import words
 
-ALIKE = 160  # characters of a stretch alike that are shown; of a longer one its two ends
+ALIKE = 160  # characters that are shown of either end of a long stretch alike
 
 
 class Piece(NamedTuple):
@@ -88,7 +88,7 @@ def _brief(pieces: list[Piece]) -> list[Piece]:
 def _shortened(piece: Piece) -> Iterator[Piece]:
     """Of a long stretch alike, its two ends and what is missing between them."""
     text = piece.text
-    if piece.kind == "differs" or len(text) <= 2 * ALIKE:
+    if piece.kind == "differs" or len(text) <= 3 * ALIKE:
         yield piece
         return
     head = text.rfind(" ", ALIKE // 2, ALIKE) + 1 or ALIKE  # at a space, if there is one

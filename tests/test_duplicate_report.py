@@ -195,12 +195,12 @@ def test_the_same_bytes_for_any_workers_and_after_a_stop_anywhere(tmp_path, monk
     wanted = contents(folder)
     records = sorted(path for path in folder.rglob("tasks/*/*.json"))
     assert len({path.parent for path in records}) == 9
-    for record in records[:: len(records) // 6]:  # as if killed before this task, and others, were done
+    for record in records[:: len(records) // 5]:  # as if killed before this task, and others, were done
         (folder / "manifest.json").unlink()
         for lost in records[records.index(record) :]:
             lost.unlink(missing_ok=True)
         assert contents(run(tmp_path, shards)) == wanted
-    assert contents(run(tmp_path, shards, "two", Processes(3))) == wanted
+    assert contents(run(tmp_path, shards, "two", Processes(2))) == wanted
 
 
 def test_earlier_steps_counts_are_not_counted_again(tmp_path):

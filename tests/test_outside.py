@@ -115,11 +115,15 @@ def test_what_is_read_as_a_whole_from_outside_alone_is_compared_at_the_start(fol
     alone = SECOND.replace('["new", "../march/few", "../march/loud"]', '"../march/few"')
     second(folder, alone)
     toy.write_inputs(folder / "first", "x")
-    toy.run(folder / "first", FIRST.replace('"in/a.txt"', '"in/[ax].txt"'), "../march", to="few")
+    grown = FIRST.replace('"in/a.txt"', '"in/[ax].txt"')
+    toy.run(folder / "first", grown, "../march", to="few")
     toy.write_inputs(folder / "recipes", "f")
     with pytest.raises(StaleRunError, match="inputs grew"):
         second(folder, alone)
     assert "april-f" not in Dataset(str(folder / "april/new")).shards
+    toy.run(folder / "first", grown.replace("share = 0.25", "share = 0.5"), "../march", redo="few", to="few")
+    with pytest.raises(StaleRunError, match=r"what it reads \(documents\) is not what it was made of"):
+        second(folder, alone)
 
 
 def test_new_shards_of_another_run_need_only_tasks_of_their_own(folder):

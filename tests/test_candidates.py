@@ -1,4 +1,4 @@
-"""Which documents are compared: copies with the first of them, others with the first of a bucket, in linear time."""
+"""Which documents are compared: copies, and members of a bucket, with the first of them; in linear time."""
 
 from itertools import combinations
 

@@ -59,8 +59,8 @@ class Signed(Protocol):
     def bands(self, shard: int, bands: range) -> tuple[Rows, Numbers, Numbers]:
         """(row, rank, keys [documents, bands]) of each document that has a signature."""
 
-    def sketches(self, shard: int, rows: Rows | None = None) -> NDArray[np.uint8]:
-        """The low byte of each value of the signatures, [documents, permutations], of all or of `rows`."""
+    def sketches(self, shard: int, rows: Rows) -> NDArray[np.uint8]:
+        """The low byte of each value of the signatures at `rows`: [rows, permutations]."""
 
     def shingles(self, shard: int, rows: Rows) -> Iterator[Shingles]:
         """The sets of shingles of the documents at `rows`, a few at a time."""
@@ -205,14 +205,10 @@ class SignedFiles:
         rows, ranks, keys = (np.concatenate(columns) for columns in zip(*found, strict=True))
         return rows, numbering.moved(ranks, self.shards[shard].shift), keys
 
-    def sketches(self, shard: int, rows: Rows | None = None) -> NDArray[np.uint8]:
+    def sketches(self, shard: int, rows: Rows) -> NDArray[np.uint8]:
         """See Signed."""
-        path = self.shards[shard].signatures
-        tables = (
-            [read_rows(path, rows, ["signature"])] if rows is not None else read_batches(path, ["signature"])
-        )
-        empty = np.empty((0, self.scheme.permutations), np.uint8)
-        return np.concatenate([empty, *(signature_values(t["signature"]).astype(np.uint8) for t in tables)])
+        table = read_rows(self.shards[shard].signatures, rows, ["signature"])
+        return signature_values(table["signature"]).astype(np.uint8)
 
     def shingles(self, shard: int, rows: Rows) -> Iterator[Shingles]:
         """See Signed."""

@@ -52,25 +52,21 @@ class Verification:
         may = self._kept(firsts)
         firsts, seconds = firsts[may], seconds[may]
         output.count(candidates=len(firsts))
-        permutations = self.signed.scheme.permutations
         distinct = np.unique(firsts)
-        sketches = [self.signed.sketches(shard, rows) for shard, rows in by_shard(distinct)]
-        values = np.concatenate([np.empty((0, permutations), np.uint8), *sketches])
-        column = pa.Array.from_buffers(pa.binary(permutations), len(values), [None, pa.py_buffer(values)])
+        values, width = self._sketches(distinct), pa.binary(self.signed.scheme.permutations)
+        column = pa.Array.from_buffers(width, len(values), [None, pa.py_buffer(values)])
         known = pa.table({"rank": pa.array(self._ranks(distinct)), "sketch": column})
         self._send(firsts, seconds, known, output)
 
     def estimate(self, sent: Sequence[str], block: int, output: Output) -> None:
         """Keep the pairs that may be similar: apart those that are (CERTAIN), and those in doubt."""
-        numbers = self.signed.numbering
-        shards = numbers.shards_of(block)
-        sketches = np.concatenate([self.signed.sketches(shard) for shard in shards])
-        ranks = np.concatenate([self.signed.texts(shard)[2] for shard in shards])
+        own = _seconds(sent, block)
+        sketches, ranks = self._sketches(own), self._ranks(own)
         error = ERRORS * minhash.standard_error(self.threshold, self.signed.scheme.permutations)
         similar = [SIMILAR.empty_table()]
         for table in stream_partition(sent, block):
             theirs, parents, seconds = _sketch_values(table["sketch"]), *_pairs(table)
-            places = numbers.places(seconds) - numbers.starts[shards.start]
+            places = np.searchsorted(own, seconds)
             estimates = minhash.estimates(theirs, parents, sketches, places)
             likely = estimates >= self.threshold - error
             parents, places, estimates = parents[likely], places[likely], estimates[likely]
@@ -87,7 +83,7 @@ class Verification:
         output.table(SIMILAR, part=CERTAIN).write(pairs.filter(pc.invert(doubted)))
         pairs = pairs.filter(doubted)
         output.count(doubts=pairs.num_rows)
-        scatter(output, pairs, numbers.block_of(pairs["first"].to_numpy()))
+        scatter(output, pairs, self.signed.numbering.block_of(pairs["first"].to_numpy()))
 
     def plan_waves(self, doubted: Sequence[str], limit: int, blocks: range, output: Output) -> None:
         """Blocks of firsts by wave: as many at once as send at most `limit` bytes of shingles."""
@@ -116,8 +112,7 @@ class Verification:
 
     def settle(self, sent: Sequence[str], block: int, output: Output) -> None:
         """Compute the similarity of the pairs in doubt whose shingles have come; keep the similar ones."""
-        lists = (table["seconds"].combine_chunks() for table in stream_partition(sent, block, ["seconds"]))
-        seconds = np.unique(np.concatenate([np.empty(0, np.uint64), *(each.flatten() for each in lists)]))
+        seconds = _seconds(sent, block)
         own, ranks = self._shingles(seconds), self._ranks(seconds)
         writer = output.table(SIMILAR)
         for table in stream_partition(sent, block):
@@ -162,6 +157,11 @@ class Verification:
         kept = [self.signed.states(shard)[rows] == KEPT for shard, rows in by_shard(firsts)]
         return np.concatenate([np.empty(0, np.bool_), *kept])
 
+    def _sketches(self, numbers: Numbers) -> NDArray[np.uint8]:
+        """Those of ascending documents, [documents, permutations]."""
+        found = [self.signed.sketches(shard, rows) for shard, rows in by_shard(numbers)]
+        return np.concatenate([np.empty((0, self.signed.scheme.permutations), np.uint8), *found])
+
     def _ranks(self, numbers: Numbers) -> Numbers:
         ranks = [self.signed.texts(shard)[2][rows] for shard, rows in by_shard(numbers)]
         return np.concatenate([np.empty(0, np.uint64), *ranks])
@@ -178,6 +178,14 @@ def read_similar(files: Sequence[str]) -> pa.Table:
     """All pairs of some files of SIMILAR rows."""
     tables = (table for path in files for table in read_batches(path, SIMILAR.names))
     return pa.concat_tables([SIMILAR.empty_table(), *tables])
+
+
+def _seconds(sent: Sequence[str], block: int) -> Numbers:
+    """The distinct seconds of pairs that a block was sent, ascending."""
+    found = np.empty(0, np.uint64)
+    for table in stream_partition(sent, block, ["seconds"]):
+        found = np.union1d(found, table["seconds"].combine_chunks().flatten().to_numpy())
+    return found
 
 
 def _sketch_values(column: pa.ChunkedArray) -> NDArray[np.uint8]:

@@ -1,6 +1,6 @@
 """What deduplicate removed, for people: shares by source, language and domain, and the largest groups.
 
-Tasks tally each shard alone; equal keys meet in a partition, where they are summed, so that the domains of a
+Tasks count each shard alone; equal keys meet in a partition, where they are summed, so that the domains of a
 whole crawl never have to be in one memory. Of the largest groups, the texts of the kept document and of a few
 duplicates are fetched. All of it is in `report.json`, and as a page to look at in `report.html`.
 """
@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from pipeline import storage
 from pipeline.dataset import Dataset
 from pipeline.hashing import hash_text
+from pipeline.output import record_path
 from pipeline.schema import REASON
 from pipeline.shards import read_batches
 from pipeline.shuffle import exchange, partitions_for, read_partition, scatter
@@ -71,14 +72,23 @@ _BANDS = pa.array([*(f"{n / 20:.2f} to {(n + 1) / 20:.2f}" for n in range(20)), 
 
 
 def write(job: Job, more: Tables | None = None) -> None:
-    """Report on the shards and ledgers that the step has just written; `more` tables come at the end."""
+    """Report on the shards and ledgers that the step has just written; `more` tables come at the end.
+
+    What stays of the work is `tallies`, with a row for every domain, language and source.
+    """
+    if not storage.exists(record_path(job.folder, "report", "all")):
+        _make(job, dict(more or {}))
+    job.discard("counts-merged", "largest", "members-merged", "texts")
+
+
+def _make(job: Job, more: Tables) -> None:
     documents = job.inputs["documents"]
     shards = {name: name for name in documents.shards}
     partitions = partitions_for(TALLY_BYTES * sum(documents.rows.values()), MEMORY)
-    tallies = exchange(job, "tallies", partial(_tally, job.folder, documents, partitions), shards, partitions)
+    counts = exchange(job, "counts", partial(_count, job.folder, documents, partitions), shards, partitions)
     each = {f"{partition:05d}": partition for partition in range(partitions)}
-    sums = tuple(job.map("sums", partial(_sum_partition, tallies), each).values())
-    largest = job.map("largest", _largest, {"all": sums})["all"]
+    tallies = tuple(job.map("tallies", partial(_tally, counts), each).values())
+    largest = job.map("largest", _largest, {"all": tallies})["all"]
     members = exchange(job, "members", partial(_members, job.folder, largest), shards, 1)
     chosen = _chosen(largest, members)
     wanted: dict[str, tuple[str, ...]] = {}
@@ -86,7 +96,7 @@ def write(job: Job, more: Tables | None = None) -> None:
         wanted[row["shard"]] = (*wanted.get(row["shard"], ()), row["id"])
     items = {shard: (shard, ids) for shard, ids in sorted(wanted.items())}
     texts = tuple(job.map("texts", partial(_texts, documents), items).values())
-    job.map("report", partial(_report, job.step, chosen, texts, dict(more or {})), {"all": largest})
+    job.map("report", partial(_report, job.step, chosen, texts, more), {"all": largest})
 
 
 def summary(dataset: Dataset) -> Tables:
@@ -144,8 +154,8 @@ def _shares(row: Row) -> Row:
     }
 
 
-def _tally(folder: str, documents: Dataset, partitions: int, shard: str, output: Output) -> None:
-    """Count the documents of a shard, kept and removed, by each facet."""
+def _count(folder: str, documents: Dataset, partitions: int, shard: str, output: Output) -> None:
+    """The documents of a shard, kept and removed, by each facet."""
     kept = read_batches(f"{folder}/shards/{shard}.parquet", ["id", "duplicates", *_COLUMNS])
     gone = read_batches(
         f"{folder}/rejected/{shard}.parquet", ["duplicate_of", "similarity", REASON, *_COLUMNS]
@@ -241,16 +251,16 @@ def _most(table: pa.Table, limits: Mapping[str, int]) -> pa.Table:
     return table.filter(pa.array(fine))
 
 
-def _sum_partition(tallies: tuple[str, ...], partition: int, output: Output) -> None:
-    """The sums of all keys of a partition; together, the partitions tell of every domain."""
-    table = read_partition(tallies, partition, TALLY.names)
+def _tally(counts: tuple[str, ...], partition: int, output: Output) -> None:
+    """The sums of all keys of a partition."""
+    table = read_partition(counts, partition, TALLY.names)
     output.table(TALLY).write(_summed([table]))
 
 
-def _largest(sums: tuple[str, ...], output: Output) -> None:
+def _largest(tallies: tuple[str, ...], output: Output) -> None:
     """What the report has room for."""
     found = TALLY.empty_table()
-    for path in sums:
+    for path in tallies:
         for table in read_batches(path):
             found = _most(_ranked(pa.concat_tables([found, table])), MOST)
     output.table(TALLY).write(found)

@@ -3,6 +3,7 @@
 Most tests give the marks themselves, as `deduplicate` would write them, and count them in plain Python.
 """
 
+import contextlib
 import json
 import shutil
 from collections import Counter
@@ -19,6 +20,7 @@ import test_deduplicate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline import storage
 from pipeline.dataset import Dataset
 from pipeline.errors import AlarmError, RecipeError
 from pipeline.executors import Executor, Inline, Processes
@@ -188,19 +190,38 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
-def test_the_same_bytes_for_any_workers_and_after_a_stop_anywhere(tmp_path, monkeypatch):
+class Killed(BaseException):
+    """As good as kill -9: nothing catches it."""
+
+
+def test_the_same_bytes_for_any_workers_and_killed_after_every_commit(tmp_path, monkeypatch):
     monkeypatch.setattr(duplicate_report, "MEMORY", 8192)
-    shards = corpus(MANY, 3)
-    folder = run(tmp_path, shards)
-    wanted = contents(folder)
-    records = sorted(path for path in folder.rglob("tasks/*/*.json"))
-    assert len({path.parent for path in records}) == 9
-    for record in records[:: len(records) // 5]:  # as if killed before this task, and others, were done
-        (folder / "manifest.json").unlink()
-        for lost in records[records.index(record) :]:
-            lost.unlink(missing_ok=True)
-        assert contents(run(tmp_path, shards)) == wanted
-    assert contents(run(tmp_path, shards, "two", Processes(2))) == wanted
+    shards = corpus(MANY, 2)
+    wanted = contents(run(tmp_path, shards))
+    assert {name.split("/")[0] for name in wanted if name.endswith(".parquet")} == {
+        "shards",
+        "rejected",
+        "tallies",
+    }
+    assert contents(run(tmp_path, shards, "workers", Processes(2))) == wanted
+    seen: set[str] = set()
+
+    def deadly(function: Any) -> Any:
+        def wrapped(*paths: str) -> None:
+            function(*paths)
+            if paths[-1] not in seen:
+                seen.add(paths[-1])
+                raise Killed
+
+        return wrapped
+
+    for name in ("commit", "remove_files"):
+        monkeypatch.setattr(storage, name, deadly(getattr(storage, name)))
+    for _ in range(1000):
+        with contextlib.suppress(Killed):
+            assert contents(run(tmp_path, shards, "killed")) == wanted
+            break
+    assert len(seen) > 40 and str(tmp_path / "killed/unique/report.html") in seen
 
 
 def test_earlier_steps_counts_are_not_counted_again(tmp_path):

@@ -159,7 +159,8 @@ class Deduplicate(Stage):
         search = Search(signed, self.threshold, self.memory << 20, int(self.scratch * 1e9))
         decisions = search.run(job)
         shards = {shard.name: own + number for number, shard in enumerate(signed.shards[own:])}
-        job.map("shards", partial(self.mark, signed, decisions), shards, documents.contents)
+        mark = partial(self.mark, documents, signed, decisions)
+        job.map("shards", mark, shards, documents.contents)
         duplicate_report.write(job, common_keys(job.folder))
         job.discard("told-merged", "references")
 
@@ -228,9 +229,16 @@ class Deduplicate(Stage):
             Shard(reference, name, path, states[f"{place:03d}-{name}"], 0) for name, path in files.items()
         ]
 
-    def mark(self, signed: SignedFiles, decisions: tuple[str, ...], shard: int, output: Output) -> None:
-        """Write the documents of a shard with what was decided."""
-        documents, name, signatures, _, _ = signed.shards[shard]
+    def mark(
+        self,
+        documents: Dataset,
+        signed: SignedFiles,
+        decisions: tuple[str, ...],
+        shard: int,
+        output: Output,
+    ) -> None:
+        """Write the documents of a shard, with the columns of all datasets and what was decided."""
+        _, name, signatures, _, _ = signed.shards[shard]
         marks = decided(decisions, signed.numbering, shard)
         short = [table["short"] for table in read_batches(signatures, ["short"])]
         marks = marks.append_column("exact_only", pa.chunked_array(short, pa.bool_()))

@@ -35,6 +35,7 @@ from pipeline.runner import Run
 from pipeline.stage import Job
 from stages import candidates, deduplicate, duplicates, minhash
 from stages.deduplicate import Deduplicate
+from stages.language import Language
 
 
 @settings(deadline=None, max_examples=25)
@@ -262,6 +263,17 @@ def test_the_preset_of_spark_is_for_few_documents(tmp_path, monkeypatch):
     monkeypatch.setattr(deduplicate, "SPARK_MOST", 2)
     with pytest.raises(RecipeError, match="at most 2 documents, and here are 3"):
         run(tmp_path / "more", sources, preset="spark")
+
+
+def test_datasets_of_different_columns_come_out_with_all_of_them(tmp_path):
+    recipe = write(tmp_path, {"crawl": [[{"text": "one two"}]], "books": [[{"text": "two"}]]})
+    recipe += '[steps.tagged]\nstage = "language"\ndocuments = "crawl"\n'
+    recipe += '[steps.unique]\nstage = "deduplicate"\ndocuments = ["books", "tagged"]\n'
+    steps = parse(recipe.encode(), "test", str(tmp_path), STAGES | {"language": Language})
+    Run(steps, str(tmp_path / "out"), Inline(), say=lambda line: None).run()
+    unique = Dataset(str(tmp_path / "out/unique"))
+    schemas = {tuple(pa.parquet.read_schema(path).names) for path in unique.shards.values()}
+    assert schemas == {tuple(unique.schema.names)} and "language" in unique.schema.names
 
 
 def test_keys_that_very_many_share_are_reported(tmp_path, monkeypatch):

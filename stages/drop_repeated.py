@@ -30,7 +30,7 @@ SPANS = pa.schema(
         (SHARD, pa.uint32()),
     ]
 )
-SPAN_BYTES, SITE_BYTES = 120, 200  # of a row while its partition is sorted
+SPAN_BYTES, SITE_BYTES = 140, 300  # of a row while its partition is sorted, at most
 SITES = {"domain": ["domain"], "host": ["url"], "all": []}  # the columns that say what a site is
 ADDED = pa.schema([("repeated_lines", pa.int64()), ("repeated_characters", pa.int64())])
 
@@ -62,9 +62,10 @@ class DropRepeated(Stage):
     A document that lost lines and has fewer than `min_words` words left is rejected. Adds `repeated_lines`
     and `repeated_characters`, what was dropped; `pipeline status` shows which spans and of which sites.
 
-    Run it after `deduplicate`, or the text of copies is taken for what a site repeats. CCNet (Wenzek et al.
-    2020, section 3.1) drops every paragraph that occurs twice in some thousandths of a crawl: that is
-    within = "all", max_documents = 1, min_words = 1, numbers = false, keep = "none".
+    Run it after `deduplicate`, or what copies have in common is taken for what a site repeats, and after
+    `refine`, which takes texts anew. CCNet (Wenzek et al. 2020) drops every line that occurs twice in a part
+    of a crawl, numbers being alike: within = "all", max_documents = 1, min_words = 1, numbers = false,
+    keep = "none".
 
     Fields:
         max_documents: in more documents of a site a span is repeated

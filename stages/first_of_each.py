@@ -35,7 +35,7 @@ CANDIDATES = pa.schema(
         ("documents", pa.int64()),  # of this key
     ]
 )
-ROW_BYTES = 300  # of a candidate while its partition is sorted
+ROW_BYTES = 500  # of a candidate while its partition is sorted, at most
 _ORDER = ("high", "low", "first", "second", "id", "number")
 
 

@@ -162,7 +162,7 @@ def texts(dataset: Dataset) -> dict[str, list[list[str]]]:
     return {name: paragraphs(text) for name, text in kept(dataset, "text").items()}
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 @given(
     some_sources(),
     st.builds(

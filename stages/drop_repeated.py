@@ -16,10 +16,10 @@ from pipeline.schema import REASON, unify, with_column
 from pipeline.shards import count_rows, read_batches
 from pipeline.shuffle import GROUP_ROWS, exchange, merge, read_partition, sorted_by_partition
 from pipeline.stage import Job, Output, Stage
-from stages.canonical import address
 from stages.delivery import SHARD, Budget, Shards, deliver, found_in, key_partitions, told
 from stages.line_rules import keep_lines
 from stages.repeated_report import LEADERS, Losses, choose_leaders, leaders, report, tables
+from stages.sites import READS, SITE_BYTES, SIZE, Count, Counted, runs, sites_of
 from stages.spans import Rules, Spans, covered, parted, spans, sums
 
 SPANS = pa.schema(
@@ -27,12 +27,12 @@ SPANS = pa.schema(
         ("key", pa.uint64()),
         ("documents", pa.int64()),  # of the shard that have the span
         ("first", pa.uint64()),  # the first of them in order
+        ("allowed", pa.int64()),  # documents of the site that may have it
         (SHARD, pa.uint32()),
     ]
 )
-SPAN_BYTES, SITE_BYTES = 140, 300  # of a row while its partition is sorted, at most
-SITES = {"domain": ["domain"], "host": ["url"], "all": []}  # the columns that say what a site is
-ADDED = pa.schema([("repeated_lines", pa.int64()), ("repeated_characters", pa.int64())])
+SPAN_BYTES = 150  # of a row while its partition is sorted, at most
+ADDED = pa.schema([(name, pa.int64()) for name in ("repeated_lines", "repeated_characters", SIZE)])
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class Told:
 
     documents: Dataset
     shards: Shards
+    sites: Counted
     repeated: tuple[str, ...]
     blocks: NDArray[np.uint32]
     leaders: str
@@ -54,21 +55,24 @@ class DropRepeated(Stage):
     words. So "Share" or "Ingredients", a closing bracket or a line of a list goes only as part of a sequence
     that is repeated as a whole. In Chinese, Japanese, Thai and the like, signs count as parts of words. Case
     and punctuation do not count, numbers do. Counts are exact, over all datasets. A site with at most
-    `max_documents` documents loses nothing, nor does a document without a site.
+    `max_documents` documents loses nothing, nor does a document without a site; and what a large site has on
+    few of its pages, such as verses or clauses that are quoted, is no navigation.
 
     Of the documents that have a span the first one keeps it, so each line that goes stays somewhere (unless
     that document is itself left with too little): split "val" comes first, then the datasets as they are
     listed, then a hash of the id. Where lines are taken out of a paragraph, a blank line parts what is left.
     A document that lost lines and has fewer than `min_words` words left is rejected. Adds `repeated_lines`
-    and `repeated_characters`, what was dropped; `pipeline status` shows which spans and of which sites.
+    and `repeated_characters`, what was dropped, and `site_documents`, the size of its site, by which a later
+    step of this kind goes if fewer of them are left. `pipeline status` shows what went, of which sites.
 
     Run it after `deduplicate`, or what copies have in common is taken for what a site repeats, and after
     `refine`, which takes texts anew. CCNet (Wenzek et al. 2020) drops every line that occurs twice in a part
-    of a crawl, numbers being alike: within = "all", max_documents = 1, min_words = 1, numbers = false,
-    keep = "none".
+    of a crawl, numbers being alike: within = "all", max_documents = 1, min_share = 0, min_words = 1,
+    numbers = false, keep = "none".
 
     Fields:
-        max_documents: in more documents of a site a span is repeated
+        max_documents: in more documents of a site a span is repeated, …
+        min_share: … if they are more than this share of the documents of the site
         min_words: words that a span has at least, and what is left of a document
         within: domain: a site is what the column `domain` says; host: each host is one; all: all documents
         unit: line: spans of neighbouring lines; paragraph: only whole paragraphs, between blank lines
@@ -79,6 +83,7 @@ class DropRepeated(Stage):
     """
 
     max_documents: int = 3
+    min_share: float = 0.01
     min_words: int = 10
     within: Literal["domain", "host", "all"] = "domain"
     unit: Literal["line", "paragraph"] = "line"
@@ -91,12 +96,16 @@ class DropRepeated(Stage):
         for name in ("max_documents", "min_words", "memory"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} = {getattr(self, name)} must be at least 1")
+        if not 0 <= self.min_share < 1:
+            raise ValueError(f"min_share = {self.min_share} must be at least 0 and below 1")
 
     def run(self, job: Job) -> None:
-        """Count spans by key; tell each shard which of its own are repeated; take these out; report."""
+        """Count sites, then spans; tell each shard which of its own are repeated; drop these; report."""
         documents = job.inputs["documents"]
         shards, budget = Shards.of(documents), Budget(self.memory, SPAN_BYTES)
-        found = job.map("spans", partial(self.find, documents, shards), shards.items, documents.contents)
+        counted = Count(documents, shards, self.within, self.memory).run(job)
+        find = partial(self.find, documents, shards, counted)
+        found = job.map("spans", find, shards.items, documents.contents)
         sizes = [count_rows(path) for path in found.values()]
         partitions, blocks = budget.partitions(sum(sizes)), budget.blocks(sizes)
         keys = exchange(job, "keys", partial(_by_key, budget, partitions), found, partitions)
@@ -104,7 +113,7 @@ class DropRepeated(Stage):
         repeated = deliver(job, "repeated", partial(self.count, keys, budget, blocks), names, blocks)
         common = [f"{job.folder}/leaders/{name}.parquet" for name in names]
         shown = job.map("shown", choose_leaders, {"all": common})["all"]
-        drop = partial(self.drop, Told(documents, shards, repeated, blocks, shown))
+        drop = partial(self.drop, Told(documents, shards, counted, repeated, blocks, shown))
         job.map("shards", drop, shards.items, documents.contents)
         losses = [f"{job.folder}/losses/{name}.parquet" for name in shards.names]
         merged = merge(job, "losses-merged", losses, self._site_partitions(documents))
@@ -114,48 +123,47 @@ class DropRepeated(Stage):
         """The sites that lost most, the spans that are repeated most."""
         return tables(f"{dataset.folders[0]}/report/all.parquet")
 
-    def find(self, documents: Dataset, shards: Shards, shard: int, output: Output) -> None:
-        """Each span of a shard once: how many documents have it, and the first of them."""
-        keys, firsts = [np.empty(0, np.uint64)], [np.empty(0, np.uint64)]
-        columns = ["id", "split", "text", *SITES[self.within]]
-        for table in documents.batches(shards.names[shard], columns):
-            _, found, _ = self._spans(table)
+    def find(self, documents: Dataset, shards: Shards, counted: Counted, shard: int, output: Output) -> None:
+        """Each span of a shard once: how many documents have it, the first of them, how many may."""
+        pieces, sizes = [SPANS.empty_table()], counted.sizes(shard)
+        for table in documents.batches(shards.names[shard], ["id", "split", "text", *READS[self.within]]):
+            _, found, sites = self._spans(table)
             begin = np.flatnonzero(found.keys)
-            values, owners = found.keys[begin], found.documents[begin]
-            order = np.lexsort((owners, values))
-            values, owners = values[order], owners[order]
-            new = np.ones(len(order), np.bool_)
-            new[1:] = (values[1:] != values[:-1]) | (owners[1:] != owners[:-1])
-            keys.append(values[new])
-            firsts.append(precedence(table, shards.datasets[shard])[owners[new]])
+            keys, owners = found.keys[begin], found.documents[begin]
+            order = np.lexsort((owners, keys))
+            keys, owners = keys[order], owners[order]
+            again = np.zeros(len(order), np.bool_)
+            again[1:] = (keys[1:] == keys[:-1]) & (owners[1:] == owners[:-1])
+            keys, owners = keys[~again], owners[~again]
+            of_site = sizes.of(sites)
+            allowed = np.maximum(self.max_documents, np.floor(self.min_share * of_site).astype(np.int64))
+            few = (of_site <= allowed)[owners]  # nothing of such a site can be repeated
+            places, ones = precedence(table, shards.datasets[shard]), np.ones(len(keys), np.int64)
+            columns = [keys, ones, places[owners], allowed[owners], np.full(len(keys), shard, np.uint32)]
+            pieces.append(pa.table(columns, schema=SPANS).filter(pa.array(~few)))
             output.tick(table.num_rows, 0)
-        every, least = np.concatenate(keys), np.concatenate(firsts)
-        counted = count_spans(every, np.ones(len(every), np.int64), least)
-        rows = pa.table([*counted, np.full(len(counted[0]), shard, np.uint32)], schema=SPANS)
-        output.table(SPANS, group_rows=GROUP_ROWS).write(rows)
+        output.table(SPANS, group_rows=GROUP_ROWS).write(summed(pa.concat_tables(pieces)))
 
     def count(
         self, found: Sequence[str], budget: Budget, blocks: NDArray[np.uint32], partition: int, output: Output
     ) -> None:
         """The repeated spans of a partition, to the shards that have them; the commonest beside."""
         table = read_partition(found, partition, SPANS.names)
-        keys, documents, firsts, shards = (table[name].to_numpy() for name in SPANS.names)
-        distinct, counts, least = count_spans(keys, documents, firsts)
-        chosen = counts > self.max_documents
-        distinct, counts, least = distinct[chosen], counts[chosen], least[chosen]
-        output.count(repeated_spans=len(distinct))
-        common = pa.table([distinct, counts, least], schema=LEADERS)
-        output.table(LEADERS, part="leaders").write(leaders(common))
-        hit, at = found_in(distinct, keys)
-        rows = pa.table({"key": keys[hit], "first": least[at[hit]], SHARD: shards[hit]})
-        budget.scatter(output, rows, blocks[shards[hit]])
+        counted = summed(table)
+        counted = counted.filter(pc.greater(counted["documents"], counted["allowed"]))
+        output.count(repeated_spans=counted.num_rows)
+        output.table(LEADERS, part="leaders").write(leaders(counted.select(LEADERS.names)))
+        hit, at = found_in(counted["key"].to_numpy(), table["key"].to_numpy())
+        firsts, shards = counted["first"].to_numpy()[at[hit]], table[SHARD].to_numpy()[hit]
+        rows = pa.table({"key": table["key"].to_numpy()[hit], "first": firsts, SHARD: shards})
+        budget.scatter(output, rows, blocks[shards])
 
     def drop(self, found: Told, shard: int, output: Output) -> None:
         """Write the documents of a shard without the lines that are repeated; what they lost beside."""
         decided = told(found.repeated, found.blocks, shard).sort_by("key")
         keys, firsts = decided["key"].to_numpy(), decided["first"].to_numpy()
         writer = output.documents(unify([found.documents.schema, ADDED], output.folder))
-        losses = Losses(found.leaders)
+        losses, sizes = Losses(found.leaders), found.sites.sizes(shard)
         for table in found.documents.batches(found.shards.names[shard]):
             texts, own, sites = self._spans(table)
             order = precedence(table, found.shards.datasets[shard])[own.documents]
@@ -171,7 +179,8 @@ class DropRepeated(Stage):
             reasons = self._reasons(lines, left, sums((~gone).astype(np.int64), own.lines.offsets))
             cut = keep_lines(texts, parted(own.lines, gone), gone.view(np.uint8))
             cleaned = with_column(table, "text", pc.if_else(pa.array(lines > 0), cut, texts))
-            writer.write(with_column(_counted(cleaned, lines, characters), REASON, reasons))
+            cleaned = with_column(_counted(cleaned, lines, characters), SIZE, sizes.of(sites))
+            writer.write(with_column(cleaned, REASON, reasons))
         rows = losses.table()
         parts = key_partitions(hash_text(rows["site"]), self._site_partitions(found.documents))
         rows = sorted_by_partition(rows, parts)
@@ -199,17 +208,6 @@ class DropRepeated(Stage):
         return Budget(self.memory, SITE_BYTES).partitions(sum(documents.rows.values()))
 
 
-def sites_of(documents: pa.Table, within: str) -> pa.Array:
-    """What each document belongs to; null for those that belong to nothing."""
-    if within == "all":
-        return pa.array([""] * documents.num_rows, pa.string())
-    if within == "host":
-        hosts = [address(url or "").host.removeprefix("www.") for url in documents["url"].to_pylist()]
-        return pa.array([host or None for host in hosts], pa.string())
-    domains = documents["domain"].combine_chunks()
-    return pc.if_else(pc.equal(domains, ""), pa.scalar(None, pa.string()), domains)
-
-
 def precedence(documents: pa.Table, dataset: int) -> NDArray[np.uint64]:
     """The lesser keeps a span: not "val" << 63 | place of the dataset << 48 | a hash of the id."""
     val = pc.fill_null(pc.equal(documents["split"], "val"), False).to_numpy()
@@ -218,15 +216,13 @@ def precedence(documents: pa.Table, dataset: int) -> NDArray[np.uint64]:
     return order
 
 
-def count_spans(
-    keys: NDArray[np.uint64], documents: NDArray[np.int64], firsts: NDArray[np.uint64]
-) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.uint64]]:
-    """(key, sum of the documents, least of the firsts) of each distinct key, ascending."""
-    order = np.argsort(keys, kind="stable")
-    distinct, starts = np.unique(keys[order], return_index=True)
-    if not len(distinct):
-        return keys, documents, firsts
-    return distinct, np.add.reduceat(documents[order], starts), np.minimum.reduceat(firsts[order], starts)
+def summed(spans: pa.Table) -> pa.Table:
+    """Each key once, ascending: the documents of all, the first of the firsts."""
+    order, starts = runs(spans["key"].to_numpy())
+    distinct = spans.take(pa.array(order[starts]))
+    documents = np.add.reduceat(spans["documents"].to_numpy()[order], starts)
+    firsts = np.minimum.reduceat(spans["first"].to_numpy()[order], starts)
+    return with_column(with_column(distinct, "documents", documents), "first", firsts)
 
 
 def _by_key(budget: Budget, partitions: int, path: str, output: Output) -> None:
@@ -237,7 +233,7 @@ def _by_key(budget: Budget, partitions: int, path: str, output: Output) -> None:
 
 def _counted(documents: pa.Table, lines: NDArray[np.int64], characters: NDArray[np.int64]) -> pa.Table:
     """With the added columns; what an earlier step of this kind dropped counts."""
-    for name, lost in zip(ADDED.names, (lines, characters), strict=True):
+    for name, lost in zip(ADDED.names[:2], (lines, characters), strict=True):
         column = pa.array(lost)
         if name in documents.column_names:
             column = pc.add(pc.fill_null(documents[name], 0), column)

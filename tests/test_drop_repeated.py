@@ -14,7 +14,7 @@ from pipeline import shuffle
 from pipeline.dataset import Dataset
 from pipeline.errors import RecipeError
 from pipeline.executors import Processes
-from stages import drop_repeated
+from stages import drop_repeated, sites
 from stages.drop_repeated import DropRepeated, precedence
 from stages.shape import shape_of
 
@@ -97,9 +97,9 @@ class Twin:
         gone = [[False] * len(lines) for lines in blocks]
         for span, number, first, end in self.spans(site, blocks):
             owners = self.owners[span]
-            if len(owners) > self.stage.max_documents and (
-                self.stage.keep == "none" or min(owners)[0] != order
-            ):
+            size = sum(known == site for _, known, _ in self.texts.values())
+            allowed = max(self.stage.max_documents, int(self.stage.min_share * size))
+            if len(owners) > allowed and (self.stage.keep == "none" or min(owners)[0] != order):
                 gone[number][first:end] = [True] * (end - first)
         self.wordless(blocks, gone)
         left: list[list[str]] = []
@@ -168,6 +168,7 @@ def texts(dataset: Dataset) -> dict[str, list[list[str]]]:
     st.builds(
         DropRepeated,
         max_documents=st.integers(1, 3),
+        min_share=st.sampled_from([0.0, 0.0, 0.3, 0.6]),
         min_words=st.integers(1, 6),
         within=st.sampled_from(["domain", "all"]),
         unit=st.sampled_from(["line", "paragraph"]),
@@ -321,7 +322,7 @@ def test_the_same_bytes_for_other_partitions_workers_and_orders(tmp_path, monkey
     assert len(files(wanted)) == 10 and sum(kept(wanted, "repeated_lines").values()) > 100
     assert files(run(tmp_path, many(), "drop_repeated", "workers", Processes(2))) == files(wanted)
     monkeypatch.setattr(drop_repeated, "SPAN_BYTES", 1 << 15)
-    monkeypatch.setattr(drop_repeated, "SITE_BYTES", 1 << 18)
+    monkeypatch.setattr(sites, "SITE_BYTES", 1 << 18)
     monkeypatch.setattr(shuffle, "FAN_IN", 2)
     monkeypatch.setattr(shuffle, "GROUP_ROWS", 4)
     small = run(tmp_path, many(), "drop_repeated", "small", memory=1)
@@ -350,7 +351,22 @@ def test_what_it_drops_adds_up_over_steps(tmp_path):
     assert list(kept(other_made, "repeated_lines", "text").values()) == [(1, MENU)]
 
 
+def test_a_large_site_may_repeat_what_few_of_its_pages_have(tmp_path):
+    quoted = [
+        row | {"text": f"{TEXTS[6]}\n{row['text']}"} if n < 9 else row for n, row in enumerate(site(100))
+    ]
+    for share, lost in ((0.0, 8), (0.08, 8), (0.09, 0)):
+        dataset = run(tmp_path / str(share), {"web": [quoted]}, "drop_repeated", min_share=share)
+        assert sum(kept(dataset, "repeated_lines").values()) == lost
+        assert set(kept(dataset, "site_documents").values()) == {100}
+
+
 @pytest.mark.parametrize("field", ["max_documents", "min_words", "memory"])
 def test_nonsense_is_refused(tmp_path, field):
     with pytest.raises(RecipeError, match=f"steps.made.*{field} = 0 must be at least 1"):
         run(tmp_path, {"web": [[]]}, "drop_repeated", **{field: 0})
+
+
+def test_a_share_is_below_one(tmp_path):
+    with pytest.raises(RecipeError, match=r"steps.made.*min_share = 1.0 must be at least 0 and below 1"):
+        run(tmp_path, {"web": [[]]}, "drop_repeated", min_share=1.0)

@@ -19,7 +19,7 @@ from pipeline.stage import Job, Output, Stage
 from stages.delivery import SHARD, Budget, Shards, deliver, found_in, key_partitions, told
 from stages.line_rules import keep_lines
 from stages.repeated_report import LEADERS, Losses, choose_leaders, leaders, report, tables
-from stages.sites import READS, SITE_BYTES, SIZE, Count, Counted, runs, sites_of
+from stages.sites import READS, SITE_BYTES, SIZE, Counted, CountSites, runs, sites_of
 from stages.spans import Rules, Spans, covered, parted, spans, sums
 
 SPANS = pa.schema(
@@ -103,7 +103,7 @@ class DropRepeated(Stage):
         """Count sites, then spans; tell each shard which of its own are repeated; drop these; report."""
         documents = job.inputs["documents"]
         shards, budget = Shards.of(documents), Budget(self.memory, SPAN_BYTES)
-        counted = Count(documents, shards, self.within, self.memory).run(job)
+        counted = CountSites(documents, shards, self.within, self.memory).run(job)
         find = partial(self.find, documents, shards, counted)
         found = job.map("spans", find, shards.items, documents.contents)
         sizes = [count_rows(path) for path in found.values()]
@@ -120,8 +120,11 @@ class DropRepeated(Stage):
         job.map("report", report, {"all": merged})
 
     def summary(self, dataset: Dataset) -> Mapping[str, list[dict[str, Any]]]:
-        """The sites that lost most, the spans that are repeated most."""
-        return tables(f"{dataset.folders[0]}/report/all.parquet")
+        """What there was to compare; the sites that lost most, the spans that are repeated most."""
+        totals = dataset.manifests[0].totals
+        found = {"documents of a site": "with_site", "spans that are repeated": "repeated_spans"}
+        counts = {title: totals.get(name, 0) for title, name in found.items()}
+        return {"repeated lines": [counts]} | tables(f"{dataset.folders[0]}/report/all.parquet")
 
     def find(self, documents: Dataset, shards: Shards, counted: Counted, shard: int, output: Output) -> None:
         """Each span of a shard once: how many documents have it, the first of them, how many may."""

@@ -107,7 +107,8 @@ def tables(path: str, shown: int = 20) -> dict[str, list[dict[str, object]]]:
         for row in rows
         if row["span"] is not None
     ]
-    return {"sites that lost most": sites[:shown], "repeated most, one of a document": spans[:shown]}
+    named = {"sites that lost most": sites, "repeated most, one of a document": spans}
+    return {title: found[:shown] for title, found in named.items() if found}
 
 
 def _by_site(rows: pa.Table) -> pa.Table:

@@ -54,7 +54,7 @@ class Counted(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Count:
+class CountSites:
     """Two phases: the sites of each shard to where they are counted; sizes to the shards."""
 
     documents: Dataset
@@ -79,6 +79,7 @@ class Count:
         for table in self.documents.batches(self.shards.names[shard], columns):
             names = sites_of(table, self.within)
             valid = pc.is_valid(names).to_numpy(zero_copy_only=False)
+            output.count(with_site=int(valid.sum()))
             sites.append(hash_text(names)[valid])
             known = pc.fill_null(table[SIZE], 0).to_numpy() if earlier else np.zeros(len(valid), np.int64)
             before.append(known[valid])

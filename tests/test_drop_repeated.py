@@ -162,7 +162,7 @@ def texts(dataset: Dataset) -> dict[str, list[list[str]]]:
     return {name: paragraphs(text) for name, text in kept(dataset, "text").items()}
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=12)
 @given(
     some_sources(),
     st.builds(
@@ -303,6 +303,8 @@ def test_the_report_counts_what_went(tmp_path):
     dataset = run(tmp_path, {"web": [rows[::2], rows[1::2]]}, "drop_repeated")
     tables = DropRepeated().summary(dataset)
     size = len(MENU.replace("\n", ""))
+    [counts] = tables["repeated lines"]
+    assert counts["documents of a site"] == 15 and counts["spans that are repeated"] == 3
     assert tables["sites that lost most"] == [
         {"site": "b.example", "documents": 8, "lines": 8, "characters": 8 * len(TEXTS[6])},
         {"site": "a.example", "documents": 5, "lines": 30, "characters": 5 * size},
@@ -359,6 +361,16 @@ def test_a_large_site_may_repeat_what_few_of_its_pages_have(tmp_path):
         dataset = run(tmp_path / str(share), {"web": [quoted]}, "drop_repeated", min_share=share)
         assert sum(kept(dataset, "repeated_lines").values()) == lost
         assert set(kept(dataset, "site_documents").values()) == {100}
+
+
+def test_documents_of_no_site_and_no_documents(tmp_path):
+    dataset = run(tmp_path, {"books": [[{"text": MENU}] * 9, []]}, "drop_repeated")
+    assert set(kept(dataset, "repeated_lines", "site_documents").values()) == {(0, 0)}
+    assert DropRepeated().summary(dataset) == {
+        "repeated lines": [{"documents of a site": 0, "spans that are repeated": 0}]
+    }
+    for stage in ("drop_repeated", "drop_copies", "drop_recrawls"):
+        assert run(tmp_path, {"none": [[], []]}, stage, stage).read().num_rows == 0
 
 
 @pytest.mark.parametrize("field", ["max_documents", "min_words", "memory"])

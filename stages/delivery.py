@@ -95,7 +95,9 @@ def deliver(
     count = int(blocks[-1]) + 1
     merged = exchange(job, part, fn, items, count)
     names = {f"{block:05d}": block for block in range(count)}
-    return tuple(job.map(f"{part}-told", partial(_by_shard, merged), names).values())
+    files = tuple(job.map(f"{part}-told", partial(_by_shard, merged), names).values())
+    job.discard(f"{part}-merged")
+    return files
 
 
 def told(files: Sequence[str], blocks: NDArray[np.uint32], shard: int) -> pa.Table:

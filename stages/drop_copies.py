@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from classifiers.words import words
 from pipeline.errors import RecipeError, nearest
 from pipeline.stage import Job, Output, Stage
-from stages import minhash
 from stages.first_of_each import FirstOfEach, Names, Sorted
+from stages.signed import digests as word_digests
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class DropCopies(Stage):
     def sort(self, documents: pa.Table, place: int, output: Output) -> Sorted:
         """Every document by its text."""
         texts = documents["text"]
-        digests = word_digests(texts) if self.by == "words" else text_digests(texts)
+        digests = word_digests(words(texts), texts) if self.by == "words" else text_digests(texts)
         val = pc.fill_null(pc.equal(documents["split"], "val"), False).to_numpy()
         qualities = np.zeros(len(val))
         if self.quality:
@@ -64,15 +64,6 @@ class DropCopies(Stage):
             ).to_numpy()
         first = place + np.where(val, 0, 1 << 32)
         return Sorted(digests, np.ones(len(val), np.bool_), first, np.nan_to_num(-qualities, nan=np.inf))
-
-
-def word_digests(texts: pa.ChunkedArray) -> NDArray[np.uint64]:
-    """128 bits for the words of each text or, where it has none, for its characters."""
-    found = words(texts)
-    digests = minhash.digests(found)
-    wordless = np.flatnonzero(np.diff(found.offsets) == 0)
-    digests[wordless] = text_digests(texts.take(pa.array(wordless)))
-    return digests
 
 
 def text_digests(texts: pa.ChunkedArray) -> NDArray[np.uint64]:

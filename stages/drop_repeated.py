@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pipeline.dataset import Dataset
 from pipeline.hashing import hash_text
 from pipeline.schema import REASON, unify, with_column
-from pipeline.shards import count_rows, read_batches
+from pipeline.shards import read_batches
 from pipeline.shuffle import GROUP_ROWS, exchange, merge, read_partition, sorted_by_partition
 from pipeline.stage import Job, Output, Stage
 from stages.delivery import SHARD, Budget, Shards, deliver, found_in, key_partitions, told
@@ -31,6 +31,7 @@ SPANS = pa.schema(
         (SHARD, pa.uint32()),
     ]
 )
+LENGTHS = pa.schema([("spans", pa.int64())])  # of a shard
 SPAN_BYTES = 150  # of a row while its partition is sorted, at most
 ADDED = pa.schema([(name, pa.int64()) for name in ("repeated_lines", "repeated_characters", SIZE)])
 
@@ -106,18 +107,21 @@ class DropRepeated(Stage):
         counted = CountSites(documents, shards, self.within, self.memory).run(job)
         find = partial(self.find, documents, shards, counted)
         found = job.map("spans", find, shards.items, documents.contents)
-        sizes = [count_rows(path) for path in found.values()]
+        sizes = [_size(f"{job.folder}/lengths/{name}.parquet") for name in found]
         partitions, blocks = budget.partitions(sum(sizes)), budget.blocks(sizes)
         keys = exchange(job, "keys", partial(_by_key, budget, partitions), found, partitions)
+        job.discard("spans")
         names = {f"{partition:05d}": partition for partition in range(partitions)}
         repeated = deliver(job, "repeated", partial(self.count, keys, budget, blocks), names, blocks)
         common = [f"{job.folder}/leaders/{name}.parquet" for name in names]
         shown = job.map("shown", choose_leaders, {"all": common})["all"]
+        job.discard("keys-merged", "leaders")
         drop = partial(self.drop, Told(documents, shards, counted, repeated, blocks, shown))
         job.map("shards", drop, shards.items, documents.contents)
         losses = [f"{job.folder}/losses/{name}.parquet" for name in shards.names]
         merged = merge(job, "losses-merged", losses, self._site_partitions(documents))
         job.map("report", report, {"all": merged})
+        job.discard("sizes-told", "repeated-told", "shown", "losses", "losses-merged")
 
     def summary(self, dataset: Dataset) -> Mapping[str, list[dict[str, Any]]]:
         """What there was to compare; the sites that lost most, the spans that are repeated most."""
@@ -145,7 +149,9 @@ class DropRepeated(Stage):
             columns = [keys, ones, places[owners], allowed[owners], np.full(len(keys), shard, np.uint32)]
             pieces.append(pa.table(columns, schema=SPANS).filter(pa.array(~few)))
             output.tick(table.num_rows, 0)
-        output.table(SPANS, group_rows=GROUP_ROWS).write(summed(pa.concat_tables(pieces)))
+        rows = summed(pa.concat_tables(pieces))
+        output.table(SPANS, group_rows=GROUP_ROWS).write(rows)
+        output.table(LENGTHS, part="lengths").write(pa.table([[rows.num_rows]], schema=LENGTHS))
 
     def count(
         self, found: Sequence[str], budget: Budget, blocks: NDArray[np.uint32], partition: int, output: Output
@@ -226,6 +232,11 @@ def summed(spans: pa.Table) -> pa.Table:
     documents = np.add.reduceat(spans["documents"].to_numpy()[order], starts)
     firsts = np.minimum.reduceat(spans["first"].to_numpy()[order], starts)
     return with_column(with_column(distinct, "documents", documents), "first", firsts)
+
+
+def _size(path: str) -> int:
+    """Spans of a shard."""
+    return sum(pc.sum(table["spans"]).as_py() for table in read_batches(path))
 
 
 def _by_key(budget: Budget, partitions: int, path: str, output: Output) -> None:

@@ -20,6 +20,7 @@ from pipeline.shards import read_batches
 from pipeline.shuffle import exchange, read_partition
 from pipeline.stage import Job, Output
 from stages.delivery import SHARD, Budget, Shards, deliver, found_in, key_partitions, told
+from stages.numbering import numbered, shard_of
 
 Digests = NDArray[np.uint64]  # [documents, 2]
 
@@ -31,7 +32,7 @@ CANDIDATES = pa.schema(
         ("first", pa.int64()),  # the order: by this, then by the next, then by id
         ("second", pa.float64()),
         ("id", pa.string()),
-        ("number", pa.uint64()),  # index of its shard << 32 | its row there
+        ("number", pa.uint64()),  # where the document is
         ("documents", pa.int64()),  # of this key
     ]
 )
@@ -86,8 +87,10 @@ class FirstOfEach:
         sent = exchange(job, "candidates", send, shards.items, partitions)
         keys = {f"{partition:05d}": partition for partition in range(partitions)}
         found = deliver(job, "firsts", partial(self.choose, sent, budget, blocks), keys, blocks)
+        job.discard("candidates-merged")
         mark = partial(self.mark, shards, partial(told, found, blocks))
         job.map("shards", mark, shards.items, self.documents.contents)
+        job.discard("digests", "firsts-told")
 
     def send(self, shards: Shards, budget: Budget, partitions: int, shard: int, output: Output) -> None:
         """The first document of each key of a shard; and beside them the key of every document."""
@@ -97,13 +100,14 @@ class FirstOfEach:
             ordered = self.choice.sort(table, shards.datasets[shard], output)
             high, low = ordered.digests.T
             digests.write(pa.table([high, low, ordered.keyed], schema=DIGESTS))
-            numbers = np.arange(start, start + table.num_rows, dtype=np.uint64) + np.uint64(shard << 32)
+            numbers = numbered(shard, np.arange(start, start + table.num_rows))
             ones = np.ones(table.num_rows, np.int64)
             columns = [high, low, ordered.first, ordered.second, table["id"], numbers, ones]
             tables.append(pa.table(columns, schema=CANDIDATES).filter(pa.array(ordered.keyed)))
             start += table.num_rows
             output.tick(table.num_rows, 0)
         candidates, _ = firsts(pa.concat_tables(tables))
+        output.count(candidates=candidates.num_rows)
         budget.scatter(output, candidates, key_partitions(candidates["high"].to_numpy(), partitions))
 
     def choose(
@@ -114,7 +118,7 @@ class FirstOfEach:
         chosen, groups = firsts(candidates)
         counts = chosen["documents"].to_numpy()[groups]
         shared = np.flatnonzero(counts > 1)
-        shards = (candidates["number"].to_numpy()[shared] >> np.uint64(32)).astype(np.uint32)
+        shards = shard_of(candidates["number"].to_numpy()[shared]).astype(np.uint32)
         best = chosen.take(pa.array(groups[shared])).select(["high", "low", "id", "number"])
         best = best.append_column("others", pa.array(counts[shared] - 1))
         budget.scatter(output, best.append_column(SHARD, pa.array(shards)), blocks[shards])
@@ -130,7 +134,7 @@ class FirstOfEach:
         )
         start = 0
         for table in self.documents.batches(name):
-            numbers = np.arange(start, start + table.num_rows, dtype=np.uint64) + np.uint64(shard << 32)
+            numbers = numbered(shard, np.arange(start, start + table.num_rows))
             marks = self._marks(digests.slice(start, table.num_rows), numbers, decided)
             start += table.num_rows
             if self.names.tally in table.column_names:  # counted by an earlier step of this kind

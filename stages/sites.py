@@ -69,7 +69,9 @@ class CountSites:
         partitions, blocks = budget.partitions(sum(rows)), budget.blocks(rows)
         sent = exchange(job, "sites", partial(self.send, budget, partitions), self.shards.items, partitions)
         items = {f"{partition:05d}": partition for partition in range(partitions)}
-        return Counted(deliver(job, "sizes", partial(_sizes, sent, budget, blocks), items, blocks), blocks)
+        files = deliver(job, "sizes", partial(_sizes, sent, budget, blocks), items, blocks)
+        job.discard("sites-merged")
+        return Counted(files, blocks)
 
     def send(self, budget: Budget, partitions: int, shard: int, output: Output) -> None:
         """Each site of a shard once, with its documents there, and its size as an earlier step counted it."""

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 
 import pandas as pd
-import pyarrow.parquet as pq
 import pytest
 from given import TEXTS, Rows, Sources, files, kept, make, removed, resharded, run, step, write
 from hypothesis import given, settings
@@ -67,7 +66,7 @@ def some_sources(draw: st.DrawFn) -> Sources:
     }
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=12)
 @given(some_sources(), st.sampled_from(["words", "text"]), st.booleans(), st.integers(1, 4))
 def test_it_is_what_the_twin_says_in_any_shards(tmp_path_factory, sources, by, quality, shards):
     fields = {"by": by, "quality": "score" if quality else ""}
@@ -108,7 +107,7 @@ def test_the_same_bytes_for_other_partitions_workers_and_orders(tmp_path, monkey
     monkeypatch.setattr(shuffle, "GROUP_ROWS", 4)
     small = run(tmp_path, many(), "drop_copies", "small", memory=1)
     assert files(small) == files(wanted)
-    folder = tmp_path / "small/made"
+    folder = tmp_path / "small/made/tasks"
     assert len(list((folder / "firsts").iterdir())) == 4 and len(list((folder / "firsts-told").iterdir())) > 2
     listed = write(tmp_path, many()).replace(
         '"web/*.json"', '["web/002.json", "web/000.json", "web/001.json"]'
@@ -141,8 +140,7 @@ def test_many_copies_cost_a_row_for_each_shard(tmp_path):
     rows = [{"text": "the same"} for _ in range(5000)]
     dataset = run(tmp_path, {"web": [rows[n::4] for n in range(4)]}, "drop_copies")
     assert kept(dataset, "copies") == {"web/000/0": 4999}
-    paths = (tmp_path / "out/made/candidates").glob("*.parquet")
-    assert [pq.read_metadata(path).num_rows for path in paths] == [1] * 4
+    assert dataset.manifests[0].totals["candidates"] == 4
 
 
 def test_copies_in_all_scripts_whatever_stands_between_their_words(tmp_path):

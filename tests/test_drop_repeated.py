@@ -330,7 +330,7 @@ def test_the_same_bytes_for_other_partitions_workers_and_orders(tmp_path, monkey
     small = run(tmp_path, many(), "drop_repeated", "small", memory=1)
     assert files(small) == files(wanted)
     assert DropRepeated().summary(small) == DropRepeated().summary(wanted)
-    folder = tmp_path / "small/made"
+    folder = tmp_path / "small/made/tasks"
     assert (
         len(list((folder / "repeated").iterdir())) > 2 and len(list((folder / "repeated-told").iterdir())) > 2
     )

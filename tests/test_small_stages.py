@@ -43,3 +43,15 @@ def test_killed_at_every_commit_the_same_bytes(tmp_path):
     gone = [len(removed(Dataset(str(out / name)), "url")) for name in ("recrawls", "copies")]
     assert gone == [13, 9]
     assert sum(kept(Dataset(str(out / "clean")), "repeated_lines").values()) == 16
+
+
+def test_killed_before_the_step_is_called_done(tmp_path):
+    """What was discarded by then is not asked for again."""
+    rows = [
+        {"text": f"{TEXTS[0]}\n{text}", "domain": "a.example", "url": "http://a.example/"} for text in TEXTS
+    ]
+    for stage in ("drop_repeated", "drop_copies", "drop_recrawls"):
+        recipe = write(tmp_path, {"web": [rows]}) + step("made", stage, ["web"])
+        wanted = toy.contents(make(tmp_path, recipe, stage))
+        (tmp_path / stage / "made/manifest.json").unlink()
+        assert toy.contents(make(tmp_path, recipe, stage)) == wanted

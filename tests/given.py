@@ -1,28 +1,20 @@
-"""Documents that a test wrote, in sources and shards, and what a step makes of them."""
+"""Documents that a test wrote, and what copies, recrawls and repeated lines are in plain Python."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pyarrow as pa
+from duplicates import Given, Rows, Sources, write
 
 from pipeline.dataset import Dataset
 from pipeline.executors import Executor, Inline
-from pipeline.files import Files
-from pipeline.output import Output
 from pipeline.recipe import parse
 from pipeline.runner import Run
-from pipeline.schema import DOCUMENT, aligned
-from pipeline.stage import Job, Stage
-from stages.deduplicate import Deduplicate
 from stages.drop_copies import DropCopies
 from stages.drop_recrawls import DropRecrawls
 from stages.drop_repeated import DropRepeated
-
-Rows = list[dict[str, Any]]
-Sources = Mapping[str, Sequence[Rows]]  # source -> shards -> documents
 
 TEXTS = [  # of all kinds of scripts
     "天地玄黄宇宙洪荒日月盈昃辰宿列张寒来暑往秋收冬藏",
@@ -36,47 +28,12 @@ TEXTS = [  # of all kinds of scripts
 ]
 
 
-@dataclass(frozen=True)
-class Given(Stage):
-    """Documents as the test wrote them; columns beyond the usual ones are numbers."""
-
-    files: Files
-    source: str
-    inputs: ClassVar[Mapping[str, str]] = {}
-
-    def run(self, job: Job) -> None:
-        job.map("shards", self.read, job.files(self.files, self.source))
-
-    def read(self, path: str, output: Output) -> None:
-        given = json.loads(Path(path).read_text())
-        schema = pa.schema([*DOCUMENT, ("score", pa.float64())])
-        rows = pa.Table.from_pylist(given or [{"id": ""}])
-        output.documents(schema).write(aligned(rows, schema).filter(pa.compute.field("id") != ""))
-
-
 STAGES = {
     "given": Given,
-    "deduplicate": Deduplicate,
     "drop_copies": DropCopies,
     "drop_recrawls": DropRecrawls,
     "drop_repeated": DropRepeated,
 }
-
-
-def write(folder: Path, sources: Sources) -> str:
-    """Write the documents, by default with ids `<source>/<shard>/<row>`; returns the steps that read them."""
-    recipe = ""
-    for source, shards in sources.items():
-        for number, rows in enumerate(shards):
-            path = folder / source / f"{number:03d}.json"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            named = [
-                {"id": f"{source}/{number:03d}/{n}", "source": source, "split": "train", "text": "", **row}
-                for n, row in enumerate(rows)
-            ]
-            path.write_text(json.dumps(named))
-        recipe += f'[steps.{source}]\nstage = "given"\nfiles = "{source}/*.json"\nsource = "{source}"\n'
-    return recipe
 
 
 def step(name: str, stage: str, documents: Sequence[str], **fields: Any) -> str:
@@ -140,3 +97,18 @@ def resharded(sources: Sources, shards: int) -> Sources:
         ][::-1]
         moved[source] = [rows[n::shards] for n in range(shards)]
     return moved
+
+
+def one_of_each(ordered: Iterable[tuple[str, Any]]) -> tuple[dict[str, int], dict[str, str]]:
+    """(id -> how many go because of it, id -> what stays instead) of (id, key) in order; no key: alone."""
+    first: dict[Any, str] = {}
+    counts: dict[str, int] = {}
+    gone: dict[str, str] = {}
+    for name, key in ordered:
+        known = first.setdefault(key, name) if key else name
+        if known == name:
+            counts[name] = 0
+        else:
+            counts[known] += 1
+            gone[name] = known
+    return counts, gone

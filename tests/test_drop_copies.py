@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 import pytest
-from given import TEXTS, Rows, Sources, files, kept, make, removed, resharded, run, step, write
+from duplicates import Rows, Sources, write
+from given import TEXTS, files, kept, make, one_of_each, removed, resharded, run, step
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -34,20 +35,10 @@ def twin(sources: Sources, by: str, quality: bool) -> tuple[dict[str, int], dict
         for number, rows in enumerate(parts):
             for n, row in enumerate(rows):
                 name = row.get("id", f"{source}/{number:03d}/{n}")
-                score = row.get("score") if quality else 0.0
+                score = row.get("quality") if quality else 0.0
                 worth = (score is None, -(score or 0.0))
                 ordered.append((row.get("split") != "val", place, worth, name, row["text"]))
-    first: dict[object, str] = {}
-    copies: dict[str, int] = {}
-    gone: dict[str, str] = {}
-    for *_, name, text in sorted(ordered):
-        known = first.setdefault(key(text, by), name)
-        if known == name:
-            copies[name] = 0
-        else:
-            copies[known] += 1
-            gone[name] = known
-    return copies, gone
+    return one_of_each((name, (key(text, by),)) for *_, name, text in sorted(ordered))
 
 
 @st.composite
@@ -56,7 +47,7 @@ def some_sources(draw: st.DrawFn) -> Sources:
         return {
             "text": draw(st.sampled_from(PHRASES)),
             "split": draw(st.sampled_from(["train", "train", "val"])),
-            "score": draw(st.sampled_from([None, 0.0, 0.5, -1.0])),
+            "quality": draw(st.sampled_from([None, 0.0, 0.5, -1.0])),
         }
 
     names = ["web", "books", "wiki"][: draw(st.integers(1, 3))]
@@ -69,7 +60,7 @@ def some_sources(draw: st.DrawFn) -> Sources:
 @settings(deadline=None, max_examples=12)
 @given(some_sources(), st.sampled_from(["words", "text"]), st.booleans(), st.integers(1, 4))
 def test_it_is_what_the_twin_says_in_any_shards(tmp_path_factory, sources, by, quality, shards):
-    fields = {"by": by, "quality": "score" if quality else ""}
+    fields = {"by": by, "quality": "quality" if quality else ""}
     copies, gone = twin(sources, by, quality)
     for each in (sources, resharded(sources, shards)):
         dataset = run(tmp_path_factory.mktemp("run"), each, "drop_copies", **fields)
@@ -94,7 +85,7 @@ def test_pandas_counts_the_same(tmp_path):
 
 
 def many() -> dict[str, Sequence[Rows]]:
-    rows = [{"text": f"{TEXTS[n % 8]} {n % 5}", "score": n % 3} for n in range(120)]
+    rows = [{"text": f"{TEXTS[n % 8]} {n % 5}", "quality": n % 3} for n in range(120)]
     return {"books": [rows[:7], rows[7:20]], "web": [rows[20:60], [], rows[60:]]}
 
 
@@ -156,9 +147,9 @@ def test_copies_in_all_scripts_whatever_stands_between_their_words(tmp_path):
 def test_mistakes_are_refused(tmp_path):
     sources = {"web": [[{"text": "a"}]]}
     with pytest.raises(
-        RecipeError, match=r"quality: the documents have no column 'scor'; did you mean 'score'"
+        RecipeError, match=r"quality: the documents have no column 'qualty'; did you mean 'quality'"
     ):
-        run(tmp_path, sources, "drop_copies", "a", quality="scor")
+        run(tmp_path, sources, "drop_copies", "a", quality="qualty")
     with pytest.raises(RecipeError, match="quality: the column 'url' holds string and no numbers"):
         run(tmp_path, sources, "drop_copies", "b", quality="url")
     with pytest.raises(RecipeError, match=r"steps.made.*memory = 0 must be at least 1"):

@@ -3,7 +3,8 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from given import Sources, files, kept, make, removed, resharded, run, step, write
+from duplicates import Sources, write
+from given import files, kept, make, one_of_each, removed, resharded, run, step
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -36,17 +37,8 @@ def twin(sources: Sources, keep: str) -> tuple[dict[str, int], dict[str, str]]:
                 day = DATES[row["date"]]
                 name = f"{source}/{number:03d}/{n}"
                 ordered.append((day is None, sign * (day or 0), place, name, PAGES.get(row["url"])))
-    first: dict[str, str] = {}
-    counts: dict[str, int] = {}
-    gone: dict[str, str] = {}
-    for *_, name, page in sorted(ordered, key=lambda each: each[:4]):
-        known = first.setdefault(page, name) if page else name
-        if known == name:
-            counts[name] = 0
-        else:
-            counts[known] += 1
-            gone[name] = known
-    return counts, gone
+    ordered.sort(key=lambda each: each[:4])
+    return one_of_each((name, page) for *_, name, page in ordered)
 
 
 @st.composite

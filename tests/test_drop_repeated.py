@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 import pytest
-from given import TEXTS, Rows, Sources, files, kept, make, removed, resharded, run, step, write
+from duplicates import Rows, Sources, write
+from given import TEXTS, files, kept, make, removed, resharded, run, step
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 import toy
-from given import TEXTS, kept, make, removed, step, write
+from duplicates import write
+from given import TEXTS, kept, make, removed, step
 
 from pipeline.dataset import Dataset
 

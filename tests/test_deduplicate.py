@@ -9,6 +9,7 @@ from itertools import combinations
 import pyarrow as pa
 import pytest
 from duplicates import (
+    STAGES,
     Twin,
     corpus,
     edited,
@@ -31,6 +32,7 @@ from pipeline.dataset import Dataset
 from pipeline.errors import InputError, RecipeError
 from pipeline.executors import Inline, Processes
 from pipeline.hashing import hash_text
+from pipeline.recipe import parse
 from pipeline.runner import Run
 from pipeline.stage import Job
 from stages import candidates, deduplicate, duplicates, minhash

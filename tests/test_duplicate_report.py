@@ -14,9 +14,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, ClassVar
 
+import duplicates
 import pyarrow as pa
 import pytest
-import test_deduplicate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -228,12 +228,10 @@ def test_earlier_steps_counts_are_not_counted_again(tmp_path):
     """`duplicates` goes on counting from step to step; a report is of its own."""
     text = " ".join(f"word{number}" for number in range(30))
     rows = [{"text": text + end, "domain": "a.example"} for end in (" one", " two", "", "")]
-    recipe = test_deduplicate.write(tmp_path, {"one": [rows], "two": [[{"text": text}, {"text": "alone"}]]})
+    recipe = duplicates.write(tmp_path, {"one": [rows], "two": [[{"text": text}, {"text": "alone"}]]})
     recipe += '[steps.first]\nstage = "deduplicate"\ndocuments = "one"\n'
     recipe += '[steps.unique]\nstage = "deduplicate"\ndocuments = ["first", "two"]\n'
-    Run(
-        test_deduplicate.parsed(recipe, tmp_path), str(tmp_path / "out"), Inline(), say=lambda line: None
-    ).run()
+    Run(duplicates.parsed(recipe, tmp_path), str(tmp_path / "out"), Inline(), say=lambda line: None).run()
     first, second = (told(tmp_path / f"out/{step}") for step in ("first", "unique"))
     assert [group["removed"] for group in first["groups"]] == [3]
     assert [group["removed"] for group in second["groups"]] == [1]
@@ -357,7 +355,7 @@ def test_a_source_that_loses_nearly_everything_stops_the_run(tmp_path):
     rich = [{"text": f"rich {number} text"} for number in range(3)]
     sources = {"rich": [rich], "poor": [poor[:50], poor[50:]], "small": [small]}
     with pytest.raises(AlarmError) as caught:
-        test_deduplicate.run(tmp_path, sources)
+        duplicates.run(tmp_path, sources)
     message = str(caught.value)
     assert message.startswith("step 'unique': 109 of 110 documents of 'poor' are removed as duplicates, and")
     assert "max_removed is 0.9" in message and "unique/report.html" in message and "'small'" not in message
@@ -365,8 +363,8 @@ def test_a_source_that_loses_nearly_everything_stops_the_run(tmp_path):
     folder = tmp_path / "out/unique"
     assert (folder / "report.html").exists() and not (folder / "manifest.json").exists()
     done = {path: path.stat().st_mtime_ns for path in folder.rglob("*.parquet")}
-    unique = test_deduplicate.run(tmp_path, sources, max_removed=0.995)
+    unique = duplicates.run(tmp_path, sources, max_removed=0.995)
     assert {path: path.stat().st_mtime_ns for path in done} == done
     assert unique.read().num_rows < 10
     with pytest.raises(RecipeError, match=r"max_removed = 1.5 must lie between 0 and 1"):
-        test_deduplicate.run(tmp_path, sources, max_removed=1.5)
+        duplicates.run(tmp_path, sources, max_removed=1.5)

@@ -1,13 +1,14 @@
 """What does deduplication cost, and what does it find? Ours beside datatrove, datasketch and text-dedup.
 
-python -m benchmarks.deduplicate [--documents 20000] [--rounds 1] [--data ../shared/data] [--scratch FOLDER]
+python -m benchmarks.deduplicate [--documents 20000] [--rounds 3] [--data ../shared/data] [--scratch FOLDER]
 
 The documents are English: the main texts of crawl-duplicates as they are, with copies that somebody planted,
 and as many variations and near-copies of the main texts of crawl as shall be (see benchmarks/near_copies.py).
 All read the same Parquet files, in an environment of their own (benchmarks/peers.py), in one process, with
 shingles of five words, FineWeb's 14 bands of 8 values and, where pairs are verified, a threshold of 0.8.
 Time is CPU time of the work alone; imports and compilation have gone before, on other documents. datasketch
-keeps no files, so its texts are in memory; all others read and write them.
+keeps no files, so its texts are in memory, as they are where our signatures and candidates are measured
+alone; all others read and write them.
 
 Of every pair of documents the exact similarity is known (benchmarks/similar_pairs.py). The first table says,
 by similarity, of how many pairs at most one document stays: all should be of those above the threshold, none
@@ -52,7 +53,6 @@ SETTINGS = {"shingle": 5, "bands": 14, "rows": 8, "threshold": 0.8}
 WARM_UP = 200  # documents
 LEAST_WORDS = 50  # of what is varied; shorter pages have few words that could change places
 FILE_ROWS = 2_500
-ARROW = "pyarrow==26.0.1"
 
 RECIPE = """
 [steps.copies]
@@ -79,21 +79,18 @@ class System(NamedTuple):
     arguments: tuple[str, ...] = ()
     requirements: tuple[str, ...] = ()
     least: tuple[int, int] = (3, 11)
+    slow: bool = False  # so that once is enough
 
 
 WINNOW = "winnow: the stage"
+DATATROVE = ("datatrove[io,processing]==0.10.1", "spacy==3.8.18")
+DATASKETCH = ("datasketch==2.0.0", "pyarrow==26.0.1", "xxhash==4.1.0")
 SYSTEMS = (
     System(WINNOW, "winnow_minhash.py"),
-    System(
-        "datatrove: four stages",
-        "datatrove_minhash.py",
-        (),
-        ("datatrove[io,processing]==0.10.1", "spacy==3.8.18"),
-    ),
-    System("text-dedup: MinHash", "text_dedup_minhash.py", (), ("text-dedup==0.4.1",), (3, 12)),
-    System(
-        "datasketch: in memory", "datasketch_minhash.py", (), ("datasketch==2.0.0", "xxhash==4.1.0", ARROW)
-    ),
+    System("datatrove: four stages", "datatrove_minhash.py", (), DATATROVE, slow=True),
+    System("text-dedup: MinHash", "text_dedup_minhash.py", (), ("text-dedup==0.4.1",), (3, 12), slow=True),
+    System("datasketch: SHA-1, its default", "datasketch_minhash.py", ("sha1",), DATASKETCH),
+    System("datasketch: xxh32", "datasketch_minhash.py", ("xxh32",), DATASKETCH),
     System("winnow: signatures, candidates", "winnow_minhash.py", ("alone",)),
 )
 
@@ -116,7 +113,9 @@ class Made(NamedTuple):
 
 def main(
     number: Annotated[int, typer.Option("--documents", help="how many")] = 20_000,
-    rounds: Annotated[int, typer.Option(help="measure each so often, take the best time")] = 1,
+    rounds: Annotated[
+        int, typer.Option(help="times that each runs, the slow ones once; the best counts")
+    ] = 3,
     data: Annotated[Path, typer.Option(help="folder with crawl/ and crawl-duplicates/")] = peers.ROOT
     / "../shared/data",
     scratch: Annotated[Path, typer.Option(help="folder for texts and results")] = peers.ROOT
@@ -185,7 +184,8 @@ def write(texts: Iterable[str], folder: Path) -> None:
 
 
 def measure(system: System, made: Made, scratch: Path, rounds: int) -> Measured:
-    """Run a system on the documents, after a start on few others."""
+    """Run a system on the documents, so often if it is not slow, after a start on few others."""
+    rounds = 1 if system.slow else rounds
     python = Path(sys.executable)
     if system.requirements:
         python = peers.environment(system.script.partition("_minhash")[0], system.requirements, system.least)

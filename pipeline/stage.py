@@ -161,6 +161,14 @@ class Job:
             raise TaskFailedError(f"{part}, {error}", error.trace) from error
         return {name: f"{self.folder}/{part}/{name}.parquet" for name in items}
 
+    def discard(self, *parts: str) -> None:
+        """Delete the files of parts that all who read them are done with; their task records stay.
+
+        So a part is never made again; call it when the `map` that reads it has returned.
+        """
+        for part in parts:
+            storage.remove_files(f"{self.folder}/{part}")
+
     def map_files(
         self, part: str, fn: Callable[[str, Output], None], paths: Mapping[str, str]
     ) -> dict[str, str]:

@@ -223,6 +223,12 @@ def remove_step(folder: str) -> None:
         os.rmdir(folder)
 
 
+def remove_files(folder: str) -> None:
+    """Delete a folder of files, if it is there."""
+    with explained(folder), contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(folder)
+
+
 @contextlib.contextmanager
 def locked(folder: str) -> Iterator[None]:
     """Hold `folder` for one run at a time; the lock dies with the process."""

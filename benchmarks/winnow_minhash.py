@@ -67,17 +67,13 @@ def texts(question):
 def sign_and_pair(question, column):
     bands, rows = question["bands"], question["rows"]
     by = minhash.permutations(bands * rows, 0)
-    keys, ranks = [], []
+    keys = []
     for start in range(0, len(column), BATCH):
         found = words(column.slice(start, BATCH))
         signed = minhash.signatures(minhash.shingles(found, question["shingle"]), by)
-        keys.append(candidates.near_keys(minhash.band_keys(signed, bands, rows)))
-        split = np.zeros(len(signed), np.bool_)
-        ranks.append(candidates.ranks(split, 0, np.diff(found.offsets), minhash.digests(found)))
-    numbers = candidates.numbers(0, 0, len(column))
-    return candidates.pair_up(
-        np.concatenate(keys).ravel(), numbers.repeat(bands), np.concatenate(ranks).repeat(bands)
-    )
+        keys.append(minhash.band_keys(signed, rows, range(bands)))
+    numbers = np.arange(len(column), dtype=np.uint64).repeat(bands)
+    return candidates.pair_up(np.concatenate(keys).ravel(), numbers, numbers)
 
 
 if sys.argv[1:] == ["alone"]:

@@ -135,6 +135,8 @@ def main(
     console.print(table(made, pairs, measured))
     console.print(removed(pairs, measured))
     console.print(found_again(made, pairs, measured))
+    for line in missing(measured):
+        console.print(line)
 
 
 def make(data: Path, scratch: Path, number: int) -> Made:
@@ -222,7 +224,6 @@ def table(made: Made, pairs: Pairs, measured: Mapping[str, Measured | str]) -> T
     assert isinstance(mine, Measured), mine
     for name, its in measured.items():
         if isinstance(its, str):
-            found.add_row(name, its)
             continue
         speed = f"{number / its.seconds:,.0f}", f"{its.seconds / mine.seconds:.1f}"
         memory = f"{its.memory_bytes / 1e6:,.0f}", f"{its.memory_bytes / mine.memory_bytes:.1f}"
@@ -272,6 +273,11 @@ def found_again(made: Made, pairs: Pairs, measured: Mapping[str, Measured | str]
     found.add_row("main texts are similar", *(percent(band.chosen, band.pairs) for band in counts))
     found.add_row("pairs", *(f"{band.pairs:,}" for band in counts))
     return found
+
+
+def missing(measured: Mapping[str, Measured | str]) -> list[str]:
+    """What could not be measured, and why."""
+    return [f"{name}: {why}" for name, why in measured.items() if isinstance(why, str)]
 
 
 def bands() -> list[str]:

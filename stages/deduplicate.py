@@ -38,7 +38,7 @@ SIGNATURES = "signatures"  # the part that later steps read
 PRESETS = {"fineweb": (14, 8, 5), "spark": (10, 1, 1)}  # bands, rows, words in a shingle
 SPARK_MOST = 100_000  # documents; with one value to a band nearly half of all pairs become candidates
 VALUES = 256  # in a signature at most, when the bands are chosen
-_BLOCK_BYTES = 2_048  # of memory for each document of a block
+BLOCK_BYTES = 2_048  # of memory for each document of a block
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ class Deduplicate(Stage):
             end += last - first
         own = self._own(job, job.inputs["documents"], end)
         rows = tuple(count_rows(shard.signatures) for shard in (*shards, *own))
-        numbering = Numbering(rows, len(shards), max(1, (self.memory << 20) // _BLOCK_BYTES))
+        numbering = Numbering(rows, len(shards), max(1, (self.memory << 20) // BLOCK_BYTES))
         return SignedFiles(numbering, self.scheme, (*shards, *own))
 
     def _own(self, job: Job, documents: Dataset, first: int) -> list[Shard]:

@@ -180,7 +180,7 @@ def test_the_same_bytes_for_other_partitions_workers_and_orders(tmp_path, monkey
     run(tmp_path, sources, "workers", Processes(2))
     assert shards(tmp_path, "workers") == expected
     monkeypatch.setattr(duplicates, "_ROOM", 40_000)
-    monkeypatch.setattr(deduplicate, "_BLOCK_BYTES", 1 << 20)
+    monkeypatch.setattr(deduplicate, "BLOCK_BYTES", 1 << 20)
     monkeypatch.setattr(shuffle, "FAN_IN", 2)
     monkeypatch.setattr(shuffle, "GROUP_ROWS", 16)
     run(tmp_path, sources, "small", memory=20, scratch=1e-9)

@@ -33,7 +33,7 @@ def test_the_stage_is_measured_over_several_files(scratch, monkeypatch):
     monkeypatch.setattr(deduplicate, "FILE_ROWS", 4)
     prose = [text * 2 for text in PROSE.values()]
     texts = [*LONG, *prose, LONG[0], *(Text.of(text).varied(1, 9) for text in LONG)]
-    found = measure(SYSTEMS[0], made(scratch, texts), scratch, 2)
+    found = measure(SYSTEMS[0], made(scratch, texts), scratch, 1)
     gone = [] if found.kept is None else np.flatnonzero(~found.kept).tolist()
     assert gone in ([0], [len(LONG) + len(prose)])
     assert found.seconds > 0 and found.memory_bytes > 50 << 20

@@ -130,6 +130,8 @@ def main(
         try:
             measured[system.name] = measure(system, made, scratch, rounds)
         except (peers.NoPythonError, subprocess.CalledProcessError, RuntimeError) as error:
+            if not system.requirements:
+                raise
             measured[system.name] = str(error)
         print(f"{system.name} is done", file=sys.stderr)
     console = Console(width=None if Console().is_terminal else 140)
@@ -144,22 +146,21 @@ def make(data: Path, scratch: Path, number: int) -> Made:
     """Write the documents, and some others to warm up with."""
     run = scratch / "texts"
     Run(parse(RECIPE.format(data=data).encode(), "deduplicate", str(run), STAGES), str(run), Inline()).run()
-    copies = Dataset(f"{run}/english").read(["source", "warc", "offset", "text"])
-    crawled = copies.filter(pc.equal(copies["source"], "cc"))["text"].to_pylist()
+    english = Dataset(f"{run}/english").read(["source", "warc", "offset", "text"])
+    copies = english.filter(pc.equal(english["source"], "copies")).slice(0, number)
+    crawled = english.filter(pc.equal(english["source"], "cc"))["text"].to_pylist()
     crawled = [text for text in crawled if len(text.split()) >= LEAST_WORDS]
-    copies = copies.filter(pc.equal(copies["source"], "copies")).slice(0, number)
-    made = documents(crawled, number - len(copies))
-    texts = [*copies["text"].to_pylist(), *made]
+    texts = [*copies["text"].to_pylist(), *documents(crawled, number - len(copies))]
     write(texts, scratch / "documents")
     write(documents(crawled[::-1], WARM_UP), scratch / "warm-up")
-    places = list(zip(copies["warc"].to_pylist(), copies["offset"].to_pylist(), strict=True))
+    places = zip(copies["warc"].to_pylist(), copies["offset"].to_pylist(), strict=True)
     with (data / "crawl-duplicates/truth.jsonl.zst").open("rb") as file:
         source = zstandard.ZstdDecompressor().stream_reader(file)
         truth = [json.loads(line) for line in io.TextIOWrapper(source, "utf-8")]
     return Made(scratch / "documents", texts, planted(truth, places))
 
 
-def planted(truth: Sequence[Mapping[str, Any]], places: Sequence[tuple[str, int]]) -> Pairs:
+def planted(truth: Sequence[Mapping[str, Any]], places: Iterable[tuple[str, int]]) -> Pairs:
     """Near-copies and what they were made of, of the documents that are at these places in files."""
     numbers = {place: number for number, place in enumerate(places)}
     pages = {row["dup_group"]: row for row in reversed(truth) if row["kind"] == "page"}
@@ -216,10 +217,8 @@ def table(made: Made, pairs: Pairs, measured: Mapping[str, Measured | str]) -> T
     """Speed and memory, and of how many pairs at most one document stays."""
     number, threshold = len(made.texts), SETTINGS["threshold"]
     size = sum(len(text.encode()) for text in made.texts) / number
-    found = new_table(
-        f"{number:,} documents of {size:,.0f} bytes", "documents/s", "time", "peak MB", "memory"
-    )
-    for name in ("removed", "precision, %", *bands()):
+    found = new_table(f"{number:,} documents of {size:,.0f} bytes", "docs/s", "time", "peak MB", "memory")
+    for name in ("removed", "precision", *bands()):
         found.add_column(name, justify="right")
     mine = measured[WINNOW]
     assert isinstance(mine, Measured), mine

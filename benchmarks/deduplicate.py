@@ -43,7 +43,17 @@ from rich.table import Table
 from benchmarks import peers
 from benchmarks.footprint import Footprint
 from benchmarks.near_copies import documents
-from benchmarks.similar_pairs import BANDS, Pairs, by_band, one_gone, precision, recall, similar_pairs
+from benchmarks.similar_pairs import (
+    BANDS,
+    Pairs,
+    by_band,
+    expected,
+    one_gone,
+    precision,
+    recall,
+    similar_pairs,
+    that_count,
+)
 from pipeline.dataset import Dataset
 from pipeline.executors import Inline
 from pipeline.recipe import parse
@@ -228,9 +238,12 @@ def table(made: Made, pairs: Pairs, measured: Mapping[str, Measured | str]) -> T
         speed = f"{number / its.seconds:,.0f}", f"{its.seconds / mine.seconds:.1f}"
         memory = f"{its.memory_bytes / 1e6:,.0f}", f"{its.memory_bytes / mine.memory_bytes:.1f}"
         found.add_row(name, *speed, *memory, *quality(pairs, its.kept, threshold))
-    counts = [f"{band.pairs:,}" for band in recall(pairs, np.ones(number, np.bool_), threshold)]
+    counted = that_count(pairs, threshold)
+    chances = expected(counted, SETTINGS["bands"], SETTINGS["rows"])
     found.add_section()
-    found.add_row("pairs", *[""] * 6, *counts)
+    found.add_row("what the bands find on average", *[""] * 6, *(f"{100 * each:.1f}" for each in chances))
+    counts = by_band(counted, np.zeros(len(counted.first), np.bool_))
+    found.add_row("pairs", *[""] * 6, *(f"{band.pairs:,}" for band in counts))
     return found
 
 

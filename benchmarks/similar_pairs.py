@@ -90,16 +90,25 @@ def _runs(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def recall(pairs: Pairs, kept: NDArray[np.bool_], threshold: float) -> list[Band]:
-    """By band: of how many pairs at most one document stays.
+    """By band: of how many of the pairs that count at most one document stays."""
+    counted = that_count(pairs, threshold)
+    return by_band(counted, one_gone(counted, kept))
 
-    Of the bands below the threshold only pairs count of which neither document has a partner above it:
-    nothing called for either to go.
+
+def that_count(pairs: Pairs, threshold: float) -> Pairs:
+    """All above the threshold; of the others those of which neither document has a partner above it.
+
+    Nothing called for either of these to go.
     """
     above = pairs.similarity >= threshold
-    called = np.zeros(len(kept), np.bool_)
-    called[pairs.first[above]] = called[pairs.second[above]] = True
-    counted = above | ~(called[pairs.first] | called[pairs.second])
-    return by_band(pairs.where(counted), one_gone(pairs.where(counted), kept))
+    called = np.unique(np.concatenate([pairs.first[above], pairs.second[above]]))
+    return pairs.where(above | ~(np.isin(pairs.first, called) | np.isin(pairs.second, called)))
+
+
+def expected(pairs: Pairs, bands: int, rows: int) -> list[float]:
+    """The share of the pairs in each band of similarity that so many bands of hashes find, on average."""
+    chances = 1 - (1 - pairs.similarity**rows) ** bands
+    return [float(chances[each].mean()) if each.any() else 0.0 for each in _bands(pairs.similarity)]
 
 
 def one_gone(pairs: Pairs, kept: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.near_copies import CHANGES, documents
-from benchmarks.similar_pairs import Band, Pairs, precision, recall, similar_pairs
+from benchmarks.similar_pairs import Band, Pairs, expected, precision, recall, similar_pairs
 
 WORDS = [f"word{number}" for number in range(6)]
 few_words = st.lists(st.sampled_from(WORDS), max_size=9).map(" ".join)
@@ -57,6 +57,11 @@ def test_recall_counts_a_pair_when_at_most_one_stays():
     # (2, 7) does not count below the threshold: 2 has a partner above it
     assert recall(found, kept, 0.8) == [wrong, none, below, Band(1, 1), Band(2, 1)]
     assert recall(found, kept, 0.7)[2] == Band(1, 0)
+
+
+def test_what_bands_find_on_average():
+    found = expected(pairs((0, 1, 0.5), (2, 3, 0.85), (4, 5, 0.85), (6, 7, 1.0)), 14, 8)
+    assert found == pytest.approx([1 - (1 - 0.5**8) ** 14, 0, 0, 1 - (1 - 0.85**8) ** 14, 1])
 
 
 def test_precision_looks_at_the_most_similar_that_stays():

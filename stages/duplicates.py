@@ -49,10 +49,10 @@ class Search:
     def copies(self, job: Job) -> tuple[str, ...]:
         """Documents of equal words."""
         find = Candidates(self.signed, self.partitions(TEXT_BYTES))
-        texts = exchange(job, "texts", find.send_texts, self.shards, find.partitions)
+        texts = exchange(job, "digests", find.send_texts, self.shards, find.partitions)
         items = {f"{partition:05d}": partition for partition in range(find.partitions)}
         found = exchange(job, "copies", partial(find.find_copies, texts), items, len(self.blocks))
-        job.discard("texts-merged")
+        job.discard("digests-merged")
         return found
 
     def pairs(self, job: Job, copies: tuple[str, ...]) -> tuple[str, ...]:

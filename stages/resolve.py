@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from classifiers.kernel import kernel
-from pipeline.shards import read_batches
+from pipeline.shards import read_rows
 from pipeline.shuffle import read_partition, scatter, sorted_runs
 from pipeline.stage import Output
 from stages.numbering import Numbers, Rows, by_shard, numbered, row_of, shard_of
@@ -96,10 +96,11 @@ class Resolution:
 
     def _nearest(self, files: Evidence, block: int) -> pa.Table:
         """REMOVAL rows, ascending by document: the most similar kept one of each second that has any."""
-        bits = pa.concat_tables([BITS.empty_table(), *read_batches(files.kept)])["kept"].to_numpy()
         similar = read_similar([files.similar[block]])
         places = self.signed.numbering.places(similar["first"].to_numpy())
-        similar = similar.filter(pa.array(bits[places >> 3] >> (places & 7).astype(np.uint8) & 1 == 1))
+        at, byte_of = np.unique(places >> 3, return_inverse=True)
+        bits = read_rows(files.kept, at, ["kept"])["kept"].to_numpy()[byte_of]
+        similar = similar.filter(pa.array(bits >> (places & 7).astype(np.uint8) & 1 == 1))
         columns = ("first", "second", "first_rank", "similarity")
         firsts, seconds, ranks, similarities = (similar[name].to_numpy() for name in columns)
         order = np.lexsort((firsts, ranks, -similarities, seconds))

@@ -37,7 +37,7 @@ def cut_out(texts: pa.Array, found: Words, spans: Spans, index: Index, window: i
     too, until no piece holds a run of the index that `find` would find there.
     """
     pieces = _around(texts, spans, window)
-    while len(fresh := _torn(texts, found, pieces, spans, index)[0]):
+    while len((fresh := _torn(texts, found, pieces, spans, index))[0]):
         owners = np.concatenate([spans.owners, fresh[0]])
         starts, ends = np.concatenate([spans.starts, fresh[1]]), np.concatenate([spans.ends, fresh[2]])
         order = np.lexsort((ends, starts, owners))

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from pipeline.dataset import Dataset
 from pipeline.errors import RecipeError
 from pipeline.manifest import Identity
-from pipeline.shards import read_batches
-from stages.count_grams import COVERAGE, EXAMPLES
+from pipeline.shards import count_rows, read_batches
+from stages.count_grams import COVERAGE, EXAMPLES, OCCURRENCES
 from stages.ngrams import Index, Sizes, index_of
+from stages.shared_text import Occurrences, is_among
 
 
 class Known(NamedTuple):
@@ -51,26 +52,30 @@ def known(grams: Dataset, max_documents: int) -> Known:
     cuts more, and never less.
     """
     sizes, names = sizes_of(grams), pa.array(benchmarks_of(grams), pa.string())
-    told = np.empty(0, np.uint64)
     rare: list[NDArray[np.uint64]] = []
     whole: list[NDArray[np.bool_]] = []
     heads: list[NDArray[np.uint64]] = []
     pairs: list[tuple[NDArray[np.uint64], NDArray[np.int32]]] = []
-    for part in grams.parts:
-        seen = [told]
-        for batch in part.batches(columns=["gram", "head", "whole", "documents", "benchmarks"]):
-            gram = batch["gram"].to_numpy()
-            wanted = (batch["documents"].to_numpy() <= max_documents) & ~np.isin(gram, told)
-            rare.append(gram[wanted])
-            whole.append(batch["whole"].to_numpy()[wanted])
-            heads.append(batch["head"].to_numpy()[wanted])
-            pairs.append(_pairs(batch, gram, names))
-            seen.append(gram)
-        told = np.concatenate(seen) if len(grams.folders) > 1 else told
+    for batch, told in _batches(grams, ["gram", "head", "whole", "documents", "benchmarks"]):
+        gram = batch["gram"].to_numpy()
+        wanted = (batch["documents"].to_numpy() <= max_documents) & ~told
+        rare.append(gram[wanted])
+        whole.append(batch["whole"].to_numpy()[wanted])
+        heads.append(batch["head"].to_numpy()[wanted])
+        pairs.append(_pairs(batch, gram, names))
     every = _joined(rare, np.uint64)
     order = np.argsort(every)
     index = index_of(every[order], _joined(whole, bool)[order], _joined(heads, np.uint64), sizes)
     return Known(index, names, *_owners(index.grams, pairs))
+
+
+def common(grams: Dataset, max_documents: int) -> NDArray[np.uint64]:
+    """The grams that more training documents hold, sorted."""
+    found = [
+        batch["gram"].to_numpy()[(batch["documents"].to_numpy() > max_documents) & ~told]
+        for batch, told in _batches(grams, ["gram", "documents"])
+    ]
+    return np.sort(_joined(found, np.uint64))
 
 
 def max_documents_of(decontaminated: Dataset) -> int:
@@ -83,6 +88,31 @@ def examples(grams: Dataset, columns: Sequence[str] | None = None) -> Iterator[p
     """The examples of all datasets, in their order."""
     for part in grams.parts:
         yield from read_batches(f"{part.folders[0]}/{EXAMPLES}/grams.parquet", columns)
+
+
+def occurrences(grams: Dataset) -> Iterator[Occurrences]:
+    """Where grams are in the examples, in their order; the numbers of examples go on from part to part."""
+    before = 0
+    for part in grams.parts:
+        for batch in read_batches(f"{part.folders[0]}/{OCCURRENCES}/grams.parquet"):
+            example, first, last = (
+                batch[name].to_numpy().astype(np.int64) for name in ("example", "first", "last")
+            )
+            yield Occurrences(batch["gram"].to_numpy(), example + before, first, last)
+        before += count_rows(f"{part.folders[0]}/{EXAMPLES}/grams.parquet")
+
+
+def _batches(grams: Dataset, columns: Sequence[str]) -> Iterator[tuple[pa.Table, NDArray[np.bool_]]]:
+    """The rows of all datasets, and which of them an earlier one has told of."""
+    earlier = np.empty(0, np.uint64)
+    for part in grams.parts:
+        seen = [earlier]
+        for batch in part.batches(columns=columns):
+            gram = batch["gram"].to_numpy()
+            yield batch, is_among(gram, earlier)
+            seen.append(gram)
+        if part.folders != grams.folders[-1:]:
+            earlier = np.unique(np.concatenate(seen))
 
 
 def _pairs(
@@ -100,10 +130,8 @@ def _owners(
     """The benchmarks of each of these sorted grams, one gram after another, and where those of each begin."""
     places, owners = [], []
     for holders, codes in pairs:
-        at = np.searchsorted(grams, holders)
-        there = at < len(grams)
-        there[there] = grams[at[there]] == holders[there]
-        places.append(at[there])
+        there = is_among(holders, grams)
+        places.append(np.searchsorted(grams, holders[there]))
         owners.append(codes[there])
     place, owner = _joined(places, np.int64), _joined(owners, np.int32)
     order = np.lexsort((owner, place))

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from classifiers.words import words
 from stages.ngrams import Sizes, index_of, runs_of
 
-SIGNS = "中文字あกທခ한"[:-1]  # characters of scripts without spaces; 한 belongs to a word
 _ATOMS = ["a", "b", "C", "don't", "é", "한국", "كتاب", "नमस्ते", "7", *"中文あกထ", " ", " ", " ", ", ", "😀", "\u0301"]
 SIGN_TEXTS = st.lists(st.sampled_from(_ATOMS), max_size=30).map("".join)
 
@@ -91,3 +90,29 @@ def index_for(benchmark, sizes):
     found = runs_of(column, words(column), Sizes(*sizes))
     grams, first = np.unique(found.hashes, return_index=True)
     return index_of(grams, found.whole[first], found.heads, Sizes(*sizes))
+
+
+def known_of(benchmark, rule):
+    """The keys of all runs of these examples."""
+    return {run.key for example in benchmark for run in runs(example, rule)}
+
+
+def pieces_of(text, known, rule, window):
+    """The pieces of one text, in characters, and whether anything was cut.
+
+    Marks what goes until nothing is found in what is left; then reads that off.
+    """
+    gone = np.zeros(len(text), bool)
+    while True:
+        edges = np.flatnonzero(np.diff(np.concatenate([[True], gone, [True]])))
+        pieces = list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+        hits = []
+        for start, end in pieces:
+            piece = text[start:end]
+            at = {len(piece[:place].encode()): start + place for place in range(len(piece) + 1)}
+            where = places(piece)
+            hits += [(at[where[a][0]], at[where[b][1]]) for a, b in occurrences(piece, known, rule)]
+        if not hits:
+            return pieces or [(0, 0)] * (not text), bool(gone.any())
+        for start, end in hits:
+            gone[max(0, start - window) : end + window] = True

@@ -33,7 +33,7 @@ def spans_of(found: Words, hits: Hits) -> Spans:
 def cut_out(texts: pa.Array, found: Words, spans: Spans, index: Index, window: int) -> Spans:
     """What is left of each text when its spans, and `window` characters on each side, are gone.
 
-    A cut may go through a word, and what is left of that may be one that a benchmark has: then this is cut out
+    A cut may go through a word, and what is left of that may be a word of a benchmark: then this is cut out
     too, until no piece holds a run of the index that `find` would find there.
     """
     pieces = _around(texts, spans, window)

@@ -49,8 +49,8 @@ class Decontaminate(MapStage):
     beside it: such a gram is cut out too, so that no piece has any.
 
     Adds `pieces` (start and end in bytes of the text), `grams_hit` (occurrences) and `benchmarks` (names of
-    those that have a gram which was hit). `text` stays whole; `encode` writes the pieces. What was cut of each
-    document is in the folder `cuts`, for the stage `contamination`.
+    those that have a gram which was hit). `text` stays whole; `encode` writes the pieces. What was cut stands
+    in the folder `cuts`, a file for each shard, for the stage `contamination`.
 
     `grams` may be those of an earlier run, so that a later crawl is cut as that was; or several, to which
     benchmarks were added later: the first that has a gram says how common it is.

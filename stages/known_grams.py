@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from pipeline.dataset import Dataset
 from pipeline.errors import RecipeError
-from pipeline.manifest import Identity
 from pipeline.shards import count_rows, read_batches
 from stages.count_grams import COVERAGE, EXAMPLES, OCCURRENCES
 from stages.ngrams import Index, Sizes, index_of
@@ -76,12 +75,6 @@ def common(grams: Dataset, max_documents: int) -> NDArray[np.uint64]:
         for batch, told in _batches(grams, ["gram", "documents"])
     ]
     return np.sort(_joined(found, np.uint64))
-
-
-def max_documents_of(decontaminated: Dataset) -> int:
-    """The most documents that may hold a gram which a dataset of `decontaminate` was cut by."""
-    identities = [Identity.load(folder) for folder in decontaminated.folders]
-    return max(int(each.parameters["max_documents"]) for each in identities if each)
 
 
 def examples(grams: Dataset, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:

@@ -64,9 +64,10 @@ def hits_of(cuts: pa.Table) -> Hits:
 
 def found_in(hits: Hits) -> pa.Table:
     """Each gram, and the documents that hold it."""
-    pairs = np.stack([hits.grams, hits.documents[hits.rows].astype(np.uint64)])
-    grams, counts = np.unique(np.unique(pairs, axis=1)[0], return_counts=True)
-    return pa.table([grams, counts], schema=FOUND)
+    documents = hits.documents[hits.rows]
+    order = np.lexsort((documents, hits.grams))
+    once = order[_changes(hits.grams[order], documents[order])]
+    return pa.table(list(np.unique(hits.grams[once], return_counts=True)), schema=FOUND)
 
 
 def among(grams: NDArray[np.uint64], batches: Iterable[Occurrences]) -> Occurrences:
@@ -124,9 +125,10 @@ def shared(hits: Hits, occurrences: Occurrences, listed: int) -> pa.Table:
 def by_benchmark(hits: Hits, occurrences: Occurrences, codes: Int64s, names: Sequence[str]) -> pa.Table:
     """Documents that share text with each benchmark; `codes` are the positions of the examples' benchmarks."""
     hit, occurrence = _joined(hits, occurrences)
-    pairs = np.stack([codes[occurrences.examples[occurrence]], hits.documents[hits.rows[hit]]])
-    benchmarks, documents = np.unique(pairs, axis=1)
-    gone = _gone(hits)[documents]
+    benchmarks, documents = codes[occurrences.examples[occurrence]], hits.documents[hits.rows[hit]]
+    order = np.lexsort((documents, benchmarks))
+    once = order[_changes(benchmarks[order], documents[order])]
+    benchmarks, gone = benchmarks[once], _gone(hits)[documents[once]]
     found = np.bincount(benchmarks, minlength=len(names))
     rejected = np.bincount(benchmarks[gone], minlength=len(names))
     some = np.flatnonzero(found)
@@ -135,8 +137,9 @@ def by_benchmark(hits: Hits, occurrences: Occurrences, codes: Int64s, names: Seq
 
 def _joined(hits: Hits, occurrences: Occurrences) -> tuple[Int64s, Int64s]:
     """(hit, occurrence) of every hit and every example that has its gram, where it has it first."""
-    _, once = np.unique(np.stack([occurrences.grams, occurrences.examples.astype(np.uint64)]), True, axis=1)
-    grams = occurrences.grams[once]  # sorted
+    order = np.lexsort((occurrences.examples, occurrences.grams))
+    once = order[_changes(occurrences.grams[order], occurrences.examples[order])]
+    grams = occurrences.grams[once]
     begins, ends = (np.searchsorted(grams, hits.grams, side) for side in ("left", "right"))
     counts = ends - begins
     within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)

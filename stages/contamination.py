@@ -275,6 +275,7 @@ def _row(name: str, mine: pa.Table, sums: Mapping[str, tuple[int, int]]) -> dict
         "benchmark": name,
         "examples": mine.num_rows,
         **{state: states.get(state, 0) for state in STATES},
+        "dirty by half": int((mine["overlap"].to_numpy() >= 0.5).sum()),
         "documents": documents,
         "rejected": rejected,
     }

@@ -182,6 +182,7 @@ def test_lists_page_and_status(tmp_path):
         "clean": 1,
         "common": 1,
         "dirty": 1,
+        "dirty by half": 1,
         "documents": 3,
         "rejected": 1,
     }

@@ -1,5 +1,6 @@
-"""Acceptance of decontamination: all benchmarks against real pages and texts, and examples planted in texts of
-500 characters to 5 MB, in English and Chinese.
+"""Acceptance of decontamination: all benchmarks against real pages and texts.
+
+And examples planted in texts of 500 characters to 5 MB, in English and Chinese.
 """
 
 import json
@@ -26,7 +27,9 @@ KNOWN = ("camel", "self-evident")  # words of passages that these books and a be
 
 
 def examples(name):
-    return {line["id"]: clean(line["text"]) for line in truth.lines(truth.DATA / f"benchmarks/{name}.jsonl.zst")}
+    return {
+        line["id"]: clean(line["text"]) for line in truth.lines(truth.DATA / f"benchmarks/{name}.jsonl.zst")
+    }
 
 
 def base(language):
@@ -40,9 +43,11 @@ def base(language):
 
 
 def planted(language):
-    """id -> (text, the examples in it): one in the middle, or several from the first character to the last."""
+    """id -> (text, the examples in it): one in the middle, or several from the first to the last character."""
     text = base(language)
-    chosen = [list(examples(name).values())[:: 8 if language == "zh" else 140] for name in BENCHMARKS[language]]
+    chosen = [
+        list(examples(name).values())[:: 8 if language == "zh" else 140] for name in BENCHMARKS[language]
+    ]
     free = iter([each for several in zip(*chosen, strict=False) for each in several if len(each) < 2000])
     documents = {}
     for number, (size, places) in enumerate(zip(SIZES, PLACES, strict=True)):
@@ -81,7 +86,9 @@ def contamination(tmp_path_factory):
     lines = [json.dumps({"id": name, "text": text}, ensure_ascii=False) for name, (text, _) in known.items()]
     (folder / "planted.jsonl").write_text("\n".join(lines))
     recipe = (Path(__file__).parent / "contamination.toml").read_text()
-    recipe = recipe.replace("../../shared/data", str(truth.DATA)).replace("PLANTED", str(folder / "planted.jsonl"))
+    recipe = recipe.replace("../../shared/data", str(truth.DATA)).replace(
+        "PLANTED", str(folder / "planted.jsonl")
+    )
     (folder / "contamination.toml").write_text(recipe)
     return run(str(folder / "contamination.toml"), folder / "run"), known
 
@@ -92,7 +99,9 @@ def rows_of(path):
 
 def test_planted_examples_are_cut_exactly(contamination):
     out, known = contamination
-    clean_ = {row["id"]: row for row in Dataset(f"{out}/clean").read().to_pylist() if row["source"] == "planted"}
+    clean_ = {
+        row["id"]: row for row in Dataset(f"{out}/clean").read().to_pylist() if row["source"] == "planted"
+    }
     gone = {row["id"]: row["reason"] for row in Dataset(f"{out}/clean").rejected().to_pylist()}
     for number, (name, (text, mine)) in enumerate(known.items(), 1):
         assert len(mine) == PLACES[int(name[2:])]
@@ -127,9 +136,8 @@ def test_examples_pasted_into_pages_are_found(contamination):
     texts = truth.texts(Dataset(f"{out}/crawl"))
     listed = {(row["benchmark"], row["example"]): row for row in Dataset(f"{out}/report").read().to_pylist()}
     cuts = {row["id"] for row in rows_of(out / "clean/cuts")}
-    held_out = set(
-        row["id"] for row in Dataset(f"{out}/crawl").read(["id", "split"]).to_pylist() if row["split"] == "val"
-    )
+    splits = Dataset(f"{out}/crawl").read(["id", "split"]).to_pylist()
+    held_out = {row["id"] for row in splits if row["split"] == "val"}
     known = {}
     for task in {line["contam_task"] for line in truth.planted() if line["kind"] == "contaminated"}:
         known |= examples(task)
@@ -139,7 +147,9 @@ def test_examples_pasted_into_pages_are_found(contamination):
         if line["kind"] != "contaminated" or id_ not in texts:
             continue
         row = listed[line["contam_task"], line["contam_id"]]
-        page, example = (words(pa.array([text])).hashes.tobytes() for text in (texts[id_], known[line["contam_id"]]))
+        page, example = (
+            words(pa.array([text])).hashes.tobytes() for text in (texts[id_], known[line["contam_id"]])
+        )
         where = page.find(example)
         if where < 0 or where % 8:
             outcome["not extracted whole" + (", and cut" if id_ in cuts else "")] += 1

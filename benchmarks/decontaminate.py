@@ -1,6 +1,7 @@
-"""What does it cost to look for benchmarks in documents? µs per document, by language; ns per byte, by length.
+"""What does it cost to look for benchmarks in documents? µs per document by language, ns per byte by length.
 
-python -m benchmarks.decontaminate [BENCHMARK.jsonl ...] [--data DIR] [--documents 1000] [--bytes 6000] [--rounds 3]
+python -m benchmarks.decontaminate [BENCHMARK.jsonl ...] [--data DIR] [--documents 1000] [--bytes 6000]
+                                   [--rounds 3]
 
 Looks for these benchmarks, or all in DIR/benchmarks, in texts of DIR/reference cut to pieces of --bytes; DIR
 is ../shared/data. A time is CPU time on one core, the shortest of --rounds. The first table: splitting into
@@ -78,17 +79,18 @@ def works(texts: pa.Array, index: Index) -> Mapping[str, Callable[[], object]]:
 def costs(pieces: Sequence[str], index: Index, rounds: int) -> list[str]:
     """A row of the first table: of a batch such as stages get."""
     texts = pa.array([pieces[at % len(pieces)] for at in range(BATCH)], pa.large_string())
-    times = {name: 1e6 * seconds / BATCH for name, seconds in measured(works(texts, index), rounds, 3).items()}
+    times = {
+        name: 1e6 * seconds / BATCH for name, seconds in measured(works(texts, index), rounds, 3).items()
+    }
     hits = len(find(texts, words(texts), index).firsts)
     return [*(f"{each:.1f}" for each in times.values()), f"{sum(times.values()):.1f}", f"{hits:,}"]
 
 
-def books(
-    text: str, example: str, examples: Sequence[str], index: Index, rounds: int
-) -> object:
+def books(text: str, example: str, examples: Sequence[str], index: Index, rounds: int) -> object:
     """The second table."""
     table = new_table(
-        "Books: ns per byte", ("bytes", "English, an example in every 100 kB", "hits", "examples alone", "hits")
+        "Books: ns per byte",
+        ("bytes", "English, an example in every 100 kB", "hits", "examples alone", "hits"),
     )
     everything = "\n".join(examples)
     for size in BOOKS:

@@ -1,4 +1,4 @@
-"""Which examples of benchmarks the training documents share text with: lists for evaluations, and evidence."""
+"""Which examples of benchmarks share text with training documents: lists for evaluations, and evidence."""
 
 import json
 import re
@@ -26,7 +26,6 @@ from stages.known_grams import benchmarks_of, common, examples, occurrences
 from stages.shared_text import (
     BY_BENCHMARK,
     FOUND,
-    SHARED,
     Int64s,
     Occurrences,
     among,
@@ -86,7 +85,7 @@ class Contamination(Stage):
 
     - dirty if a training document had one of its grams that was cut, or all of it if it is too short to have
       any (GPT-3, section 4);
-    - common if none was, but one of its grams is in too many training documents to be cut, and so still there;
+    - common if none was, but one of its grams is in too many training documents to be cut, and stays there;
     - clean if its grams are in no training document;
     - not covered if it is too short to be looked for.
 
@@ -180,8 +179,8 @@ def _check_same_grams(step: str, documents: Dataset, grams: Dataset) -> None:
         made = Identity.load(folder)
         if made is None or made.stage != "decontaminate":
             raise RecipeError(
-                f"step '{step}': {folder} is not of the stage decontaminate, whose cuts this step reads; name "
-                "such a step as `documents`"
+                f"step '{step}': {folder} is not of the stage decontaminate, whose cuts this step reads; "
+                "name such a step as `documents`"
             )
         if made.inputs["grams"] != given:
             raise RecipeError(
@@ -252,8 +251,7 @@ def _examples(
 
 def _without(occurrences: Occurrences, grams: NDArray[np.uint64]) -> Occurrences:
     """Those of other grams."""
-    keep = ~is_among(occurrences.grams, grams)
-    return Occurrences(*(column[keep] for column in occurrences))
+    return occurrences.where(~is_among(occurrences.grams, grams))
 
 
 def _sums(paths: Sequence[str]) -> dict[str, tuple[int, int]]:

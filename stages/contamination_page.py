@@ -21,8 +21,9 @@ def to_html(benchmarks: Sequence[Mapping[str, Any]], pairs: Iterable[Mapping[str
     parts = [
         '<!doctype html><html><head><meta charset="utf-8"><title>Contamination</title>'
         f"<style>{_STYLE}</style></head><body><h1>Benchmarks in the training documents</h1>",
-        "<p>Dirty: a training document had text of the example, which was cut there. Common: what it had is in "
-        "too many documents to be cut, and stays. Not covered: too short to be looked for.</p>",
+        "<p>Dirty: a training document had text of the example, which was cut there; by half: of half of the "
+        "example or more. Common: what it had is in too many documents to be cut, and stays. Not covered: "
+        "too short to be looked for.</p>",
         _table(benchmarks),
         "<h2>Both texts</h2><p>Of each benchmark the examples that overlap most, then those that overlap "
         "least, each with the document that shares most. On the right is what was cut; marked is what "

@@ -141,7 +141,8 @@ class CountGrams(Stage):
 
     def count(self, documents: Dataset, index: str, name: str, output: Output) -> None:
         """The grams that occur in one shard, and in how many of its training documents."""
-        looked_for = index_of(*(_column(index, name) for name in ("gram", "whole", "head")), self.sizes)
+        grams, whole, heads = (_column(index, name) for name in ("gram", "whole", "head"))
+        looked_for = index_of(grams, whole, heads, self.sizes)
         latest = np.full(len(looked_for.grams), -1, np.int64)
         counts = np.zeros(len(looked_for.grams), np.uint32)
         first = 0
@@ -189,9 +190,7 @@ def _column(path: str, name: str) -> NDArray[Any]:
     return np.concatenate([np.empty(0, _INDEX.field(name).type.to_pandas_dtype()), *batches])
 
 
-def _examples(
-    examples: Sequence[Example], texts: pa.Array, units: NDArray[np.int64], runs: Runs
-) -> pa.Table:
+def _examples(examples: Sequence[Example], texts: pa.Array, units: NDArray[np.int64], runs: Runs) -> pa.Table:
     names = [pa.array([example[field] for example in examples], pa.string()) for field in (0, 1)]
     columns = [*names, units.astype(np.int32), np.diff(runs.offsets).astype(np.int32), _whole(runs), texts]
     return pa.table(columns, names=_EXAMPLES.names)

@@ -92,15 +92,15 @@ class Decontaminate(MapStage):
         """Find the grams, cut around them, judge what is left; with a column CUTS for `save`."""
         texts = documents["text"].combine_chunks()
         found = words(texts)
-        hits = find(texts, found, loaded.index)
+        hits = find(texts, found, loaded.grams)
         spans = spans_of(found, hits)
-        pieces = cut_out(texts, found, spans, loaded.index, self.window)
+        pieces = cut_out(texts, found, spans, loaded.grams, self.window)
         kept = without_short(texts, pieces, spans, self.min_piece)
         documents = with_column(documents, "pieces", _list(kept.offsets, _SPAN, kept.starts, kept.ends))
         documents = with_column(documents, "grams_hit", np.diff(hits.offsets).astype(np.int32))
         documents = with_column(documents, "benchmarks", _names(hits, loaded))
         documents = with_column(documents, REASON, self._reasons(pieces, kept))
-        grams = loaded.index.grams[hits.entries]
+        grams = loaded.grams.grams[hits.entries]
         return with_column(documents, CUTS, _cuts(between(texts, pieces, spans), spans, grams))
 
     def save(self, documents: pa.Table, output: Output) -> pa.Table:

@@ -20,7 +20,7 @@ from stages.shared_text import Occurrences, is_among
 class Known(NamedTuple):
     """The grams that must go."""
 
-    index: Index
+    grams: Index
     names: pa.Array  # of the benchmarks, sorted
     owners: NDArray[np.int32]  # positions in `names`, of one gram after another
     offsets: NDArray[np.int64]  # gram g of the index is of owners[offsets[g]:offsets[g + 1]]

@@ -100,8 +100,9 @@ def runs_of(texts: pa.Array, found: Words, sizes: Sizes) -> Runs:
         np.zeros(len(found.offsets), np.int64),
     )
     _runs(locate(texts), found, character_table(), sizes, runs)
-    count = int(runs.offsets[-1])
-    return Runs(*(column[:count] for column in runs[:-1]), runs.offsets)
+    to = slice(int(runs.offsets[-1]))
+    hashes, heads, whole = runs.hashes[to], runs.heads[to], runs.whole[to]
+    return Runs(hashes, heads, whole, runs.firsts[to], runs.lasts[to], runs.offsets)
 
 
 def index_of(
@@ -127,10 +128,10 @@ def find(texts: pa.Array, found: Words, index: Index) -> Hits:
     count = _heads(found.hashes, found.offsets, index.sizes.head, index.heads, places)
     offsets, room = np.zeros(len(found.offsets), np.int64), 1 << 10  # hits: as many as most batches have
     while True:
-        hits = Hits(*(np.empty(room, np.int64) for _ in range(3)), offsets)
+        hits = Hits(np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int64), offsets)
         number = _match(locate(texts), found, places[:count], index, character_table(), hits)
         if number <= room:
-            return Hits(*(column[:number] for column in hits[:3]), offsets)
+            return Hits(hits.firsts[:number], hits.lasts[:number], hits.entries[:number], offsets)
         room = number
 
 

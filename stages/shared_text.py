@@ -51,15 +51,19 @@ class Occurrences(NamedTuple):
     firsts: Int64s  # units
     lasts: Int64s
 
+    def where(self, keep: NDArray[np.bool_]) -> "Occurrences":
+        """Some of them."""
+        return Occurrences(self.grams[keep], self.examples[keep], self.firsts[keep], self.lasts[keep])
+
 
 def hits_of(cuts: pa.Table) -> Hits:
     """Of the documents that are not held out for validation."""
     cuts = cuts.filter(pc.fill_null(pc.not_equal(cuts["split"], "val"), True)).combine_chunks()
     lists = pa.concat_arrays([pa.array([], cuts.schema.field("hits").type), *cuts["hits"].chunks])
     hits = lists.flatten()
-    columns = [np.asarray(hits.field(name)) for name in ("gram", "start", "end")]
+    gram, start, end = (np.asarray(hits.field(name)) for name in ("gram", "start", "end"))
     _, documents = np.unique(np.array(cuts["id"].to_pylist(), str), return_inverse=True)
-    return Hits(cuts, *columns, np.asarray(pc.list_parent_indices(lists)), documents)
+    return Hits(cuts, gram, start, end, np.asarray(pc.list_parent_indices(lists)), documents)
 
 
 def found_in(hits: Hits) -> pa.Table:
@@ -72,12 +76,11 @@ def found_in(hits: Hits) -> pa.Table:
 
 def among(grams: NDArray[np.uint64], batches: Iterable[Occurrences]) -> Occurrences:
     """The occurrences of these sorted grams."""
-    nothing = Occurrences(np.empty(0, np.uint64), *(np.empty(0, np.int64) for _ in range(3)))
-    parts = [nothing]
-    for batch in batches:
-        keep = is_among(batch.grams, grams)
-        parts.append(Occurrences(*(column[keep] for column in batch)))
-    return Occurrences(*map(np.concatenate, zip(*parts, strict=True)))
+    nothing = np.empty(0, np.int64)
+    parts = [Occurrences(np.empty(0, np.uint64), nothing, nothing, nothing)]
+    parts += [batch.where(is_among(batch.grams, grams)) for batch in batches]
+    gram, example, first, last = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return Occurrences(gram, example, first, last)
 
 
 def is_among(values: NDArray[np.uint64], known: NDArray[np.uint64]) -> NDArray[np.bool_]:
@@ -89,7 +92,7 @@ def is_among(values: NDArray[np.uint64], known: NDArray[np.uint64]) -> NDArray[n
 
 
 def covered_units(found: Occurrences, examples: int) -> Int64s:
-    """How many units of each example are in these occurrences, which are in the order of examples and units."""
+    """How many units of each example are in these occurrences, which are in their order in the examples."""
     ends = found.lasts + 1
     # Within an example the ends never fall, so what is new begins where the one before ended.
     before = np.concatenate([np.zeros(1, np.int64), ends[:-1]])
@@ -123,7 +126,7 @@ def shared(hits: Hits, occurrences: Occurrences, listed: int) -> pa.Table:
 
 
 def by_benchmark(hits: Hits, occurrences: Occurrences, codes: Int64s, names: Sequence[str]) -> pa.Table:
-    """Documents that share text with each benchmark; `codes` are the positions of the examples' benchmarks."""
+    """Documents that share text with each benchmark; `codes` says of each example which it is of."""
     hit, occurrence = _joined(hits, occurrences)
     benchmarks, documents = codes[occurrences.examples[occurrence]], hits.documents[hits.rows[hit]]
     order = np.lexsort((documents, benchmarks))
@@ -131,7 +134,7 @@ def by_benchmark(hits: Hits, occurrences: Occurrences, codes: Int64s, names: Seq
     benchmarks, gone = benchmarks[once], _gone(hits)[documents[once]]
     found = np.bincount(benchmarks, minlength=len(names))
     rejected = np.bincount(benchmarks[gone], minlength=len(names))
-    some = np.flatnonzero(found)
+    some = np.flatnonzero(found).tolist()
     return pa.table([[names[at] for at in some], found[some], rejected[some]], schema=BY_BENCHMARK)
 
 
@@ -168,7 +171,7 @@ def _reduced(function: np.ufunc, values: Int64s, begins: Int64s) -> Int64s:
 
 
 def _best(columns: dict[str, Int64s], gone: NDArray[np.bool_]) -> dict[str, Int64s]:
-    """Of each document the cut that shares most with an example, ranked among the documents of the example."""
+    """Of each document the cut that shares most with an example; ranked among those of the example."""
     order = np.lexsort((columns["row"], -columns["grams"], columns["document"], columns["example"]))
     columns = {name: column[order] for name, column in columns.items()}
     begins = np.flatnonzero(_changes(columns["example"], columns["document"]))

@@ -9,7 +9,24 @@ from hypothesis import strategies as st
 from classifiers.words import words
 from stages.ngrams import Sizes, index_of, runs_of
 
-_ATOMS = ["a", "b", "C", "don't", "é", "한국", "كتاب", "नमस्ते", "7", *"中文あกထ", " ", " ", " ", ", ", "😀", "\u0301"]
+_ATOMS = [
+    "a",
+    "b",
+    "C",
+    "don't",
+    "é",
+    "한국",
+    "كتاب",
+    "नमस्ते",
+    "7",
+    *"中文あกထ",
+    " ",
+    " ",
+    " ",
+    ", ",
+    "😀",
+    "\u0301",
+]
 SIGN_TEXTS = st.lists(st.sampled_from(_ATOMS), max_size=30).map("".join)
 
 

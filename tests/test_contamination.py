@@ -54,6 +54,7 @@ DEFAULTS = {"batch": 1024, "window": 200, "max_documents": 10, "listed": 10}
 ENGLISH = "seven grey herons stood by the quiet mill pond and waited for the thin fog to lift"
 CHINESE = "七只灰色的苍鹭站在安静的磨坊池塘边，等着薄雾慢慢散去。"
 SHORT = "who was the first woman to climb Kinabalu"
+GPT3 = Rule()
 FILLER = {
     "en": " ".join(f"w{number}" for number in range(120)),
     "zh": "天地玄黄宇宙洪荒日月盈昃辰宿列张寒来暑往秋收冬藏闰余成岁律吕调阳" * 10,
@@ -75,7 +76,7 @@ def prepare(folder, shards, benchmarks):
         (folder / "benchmarks" / f"{number}.jsonl").write_text("\n".join(lines))
 
 
-def run(folder, recipe=RECIPE, out="out", executor=None, rule=Rule(), **fields):
+def run(folder, recipe=RECIPE, out="out", executor=None, rule=GPT3, **fields):
     text = recipe.format(**DEFAULTS | rule._asdict() | fields)
     made = Run(parse(text.encode(), "test", str(folder), STAGES), str(folder / out), executor or Inline())
     made.run()
@@ -116,9 +117,18 @@ SHARDS = {
     ],
 }
 BENCHMARKS = {
-    "english": {"herons": ENGLISH, "rights": "all rights reserved " * 5, "clean": f"not {ENGLISH[:60]}", "no": "a b"},
+    "english": {
+        "herons": ENGLISH,
+        "rights": "all rights reserved " * 5,
+        "clean": f"not {ENGLISH[:60]}",
+        "no": "a b",
+    },
     "汉语/测试": {"苍鹭": CHINESE, "洪荒": "没有人在训练数据里写过这一句话所以它是干净的"},
-    "short": {"climb": SHORT, "heron": "seven grey herons", "mill": "was the quiet mill pond ever full of fog"},
+    "short": {
+        "climb": SHORT,
+        "heron": "seven grey herons",
+        "mill": "was the quiet mill pond ever full of fog",
+    },
 }
 
 
@@ -233,7 +243,11 @@ def test_statuses_are_those_of_the_twin(tmp_path_factory, texts, examples, rule,
 def test_the_documents_that_share_most_are_listed(tmp_path):
     words = ENGLISH.split()
     parts = [" ".join(words[: 13 + n % 4]) for n in range(9)]
-    prepare(tmp_path, {"a": [{"text": t} for t in parts[:5]], "b": [{"text": t} for t in parts[5:]]}, {"b": {"e": ENGLISH}})
+    prepare(
+        tmp_path,
+        {"a": [{"text": t} for t in parts[:5]], "b": [{"text": t} for t in parts[5:]]},
+        {"b": {"e": ENGLISH}},
+    )
     out = run(tmp_path, listed=3)
     (rows,) = listed(out).values()
     assert [(row["document"], row["grams"], row["rank"]) for row in rows] == [
@@ -307,7 +321,7 @@ def test_mistakes_are_explained(tmp_path):
         run(tmp_path, RECIPE + LATER, out="a", grams='"grams"')
     with pytest.raises(RecipeError, match="is not of the stage decontaminate"):
         run(tmp_path, RECIPE + LATER.replace('"cleaner"', '"given"'), out="b", grams='"grams"')
-    with pytest.raises(RecipeError, match="characters = 20.*make them with the same fields"):
+    with pytest.raises(RecipeError, match=r"characters = 20.*make them with the same fields"):
         run(tmp_path, RECIPE + LATER, out="c", grams='["grams", "more"]', rule=Rule(13, 21, 8))
     with pytest.raises(RecipeError, match="listed = 0"):
         run(tmp_path, out="d", listed=0)

@@ -68,7 +68,9 @@ def test_what_is_left_of_a_word_may_be_a_word_of_a_benchmark():
     rule = Rule(3, 3, 3)
     # the first cut, of "the cat sat" and 21 characters before it, ends within "scathe"
     _, pieces, _ = cut(pa.array([text]), index, Sizes(3, 3, 3), 25, 0)
-    assert [text[a:b] for a, b in pieces[0]] == [text[a:b] for a, b in pieces_of(text, known_of(index, rule), rule, 25)[0]]
+    assert [text[a:b] for a, b in pieces[0]] == [
+        text[a:b] for a, b in pieces_of(text, known_of(index, rule), rule, 25)[0]
+    ]
 
 
 @pytest.mark.parametrize("filler", ["word ", "слово ", "字。", "😀 x ", "ไทย", "كتاب ", "किताब "])

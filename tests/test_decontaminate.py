@@ -21,6 +21,7 @@ from stages.decontaminate import Decontaminate
 from stages.examples import read_examples
 from stages.text import clean
 
+GPT3 = Rule()
 STAGES = {"given": Given, "count_grams": CountGrams, "decontaminate": Decontaminate}
 RECIPE = """
 [steps.given]
@@ -44,7 +45,7 @@ PASSAGE = "The quick brown fox jumps over the lazy dog while seven wizards don't
 FILLER = " ".join(f"w{number}" for number in range(400))
 
 
-def run(folder, shards, benchmarks, rule=Rule(), out="out", executor=None, batch=1024, **fields):
+def run(folder, shards, benchmarks, rule=GPT3, out="out", executor=None, batch=1024, **fields):
     """Texts (or rows) by shard and examples by benchmark, through the three steps; returns the run folder."""
     rows = {
         name: [{"text": row} if not isinstance(row, dict) else row for row in texts]

@@ -34,8 +34,7 @@ def test_runs_are_those_of_the_twin(texts, sizes):
 def test_thirteen_words_twenty_characters_and_what_weighs_as_much():
     def sizes(text):
         return [run.last - run.first + 1 for run in runs(text, Rule())], [
-            int(last - first + 1)
-            for first, last in zip(*_runs(text)[2:4], strict=True)
+            int(last - first + 1) for first, last in zip(*_runs(text)[2:4], strict=True)
         ]
 
     def _runs(text):
@@ -89,9 +88,7 @@ def test_find_in_a_large_index():
     runs_ = runs_of(column, found, sizes)
     assert len(find(column, found, index_of(others, np.zeros(len(others), bool), others, sizes)).firsts) == 0
     grams = np.unique(np.concatenate([others, runs_.hashes[[0, 4]]]))
-    index = index_of(
-        grams, np.zeros(len(grams), bool), np.concatenate([others, runs_.heads[[0, 4]]]), sizes
-    )
+    index = index_of(grams, np.zeros(len(grams), bool), np.concatenate([others, runs_.heads[[0, 4]]]), sizes)
     hits = find(column, found, index)
     assert hits.firsts.tolist() == [0, 4, 6, 10, 12, 16]
     assert index.grams[hits.entries[:2]].tolist() == runs_.hashes[[0, 4]].tolist()
@@ -116,8 +113,6 @@ def test_documents_count_once_in_any_batches(texts, benchmark, cut):
         first += len(batch)
     rule = Rule(*sizes)
     known = {run.key for text in benchmark for run in runs(text, rule)}
-    held = [
-        len({units(text)[a : b + 1] for a, b in occurrences(text, known, rule)}) for text in texts
-    ]
+    held = [len({units(text)[a : b + 1] for a, b in occurrences(text, known, rule)}) for text in texts]
     assert counts.sum() == sum(held)
     assert len(counts) == len(known)

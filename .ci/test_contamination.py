@@ -43,7 +43,7 @@ def base(language):
 
 
 def planted(language):
-    """id -> (text, the examples in it): one in the middle, or several from the first to the last character."""
+    """id -> (text, the examples in it): one in the middle, or several from the beginning to the end."""
     text = base(language)
     chosen = [
         list(examples(name).values())[:: 8 if language == "zh" else 140] for name in BENCHMARKS[language]

@@ -8,6 +8,7 @@ from corpus import Given, documents, write
 from grams import Rule, grams, known_of, occurrences, runs, units, weights
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scripts import SENTENCES
 
 from pipeline.dataset import Dataset
 from pipeline.errors import RecipeError
@@ -209,7 +210,7 @@ ATOMS = ["a", "b", "c", "中", "文", "あ", "한국"]
 TEXTS = st.lists(st.sampled_from(ATOMS), max_size=25).map(" ".join)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(
     st.lists(st.tuples(TEXTS, st.booleans()), min_size=1, max_size=6),
     st.lists(TEXTS, min_size=1, max_size=4),
@@ -325,3 +326,26 @@ def test_mistakes_are_explained(tmp_path):
         run(tmp_path, RECIPE + LATER, out="c", grams='["grams", "more"]', rule=Rule(13, 21, 8))
     with pytest.raises(RecipeError, match="listed = 0"):
         run(tmp_path, out="d", listed=0)
+
+
+def test_examples_in_every_script_are_found_cut_and_listed(tmp_path):
+    more = {
+        "my": "ကော်မတီသည် ကြာသပတေးနေ့တွင် တွေ့ဆုံပြီး ဘတ်ဂျက်ကို သဘောတူခဲ့သည်",
+        "km": "គណៈកម្មាធិការបានជួបប្រជុំនៅថ្ងៃព្រហស្បតិ៍",
+    }
+    scripts = SENTENCES | more
+    text = {code: f"{'· ' * 150}{sentence} {'· ' * 150}" for code, sentence in scripts.items()}
+    half = {code: f"{'· ' * 150}{sentence[: len(sentence) // 4]}" for code, sentence in scripts.items()}
+    rows = [{"text": each} for each in (*text.values(), *half.values())]
+    prepare(tmp_path, {"a": rows}, {code: {"1": sentence} for code, sentence in scripts.items()})
+    out = run(tmp_path)
+    assert {row["status"] for row in judged(out).values()} == {"dirty"}
+    assert all(row["overlap"] == 1.0 and row["documents"] == 1 for row in judged(out).values())
+    pieces = {row["id"]: row["pieces"] for row in Dataset(str(out / "clean")).read().to_pylist()}
+    for number, (code, whole) in enumerate(text.items()):
+        before, behind = pieces[f"given/a/{number}"]
+        data, letters = whole.encode(), scripts[code].rstrip("。.।")
+        start = whole.index(letters)
+        assert data[: before["end"]].decode() == whole[: start - 200], code
+        assert data[behind["start"] :].decode() == whole[start + len(letters) + 200 :], code
+        assert len(pieces[f"given/a/{number + len(text)}"]) == 1

@@ -121,7 +121,8 @@ class CountGrams(Stage):
         runs = runs_of(texts, found, self.sizes)
         grams, first, numbers = np.unique(runs.hashes, return_index=True, return_inverse=True)
         names, codes = np.unique([example.benchmark for example in examples], return_inverse=True)
-        pairs = np.unique(numbers * len(names) + codes[runs.owners])  # (gram, benchmark)
+        pairs = np.sort(numbers * len(names) + codes[runs.owners])  # (gram, benchmark)
+        pairs = pairs[np.diff(pairs, prepend=-1) > 0]
         ends = np.searchsorted(pairs, np.arange(len(grams) + 1) * len(names)).astype(np.int32)
         holders = pa.array(names.tolist(), pa.string()).take(pa.array(pairs % len(names)))
         benchmarks = pa.ListArray.from_arrays(pa.array(ends), holders)

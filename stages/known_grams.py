@@ -62,10 +62,12 @@ def known(grams: Dataset, max_documents: int) -> Known:
         whole.append(batch["whole"].to_numpy()[wanted])
         heads.append(batch["head"].to_numpy()[wanted])
         pairs.append(_pairs(batch, gram, names))
-    every = _joined(rare, np.uint64)
-    order = np.argsort(every)
-    index = index_of(every[order], _joined(whole, bool)[order], _joined(heads, np.uint64), sizes)
-    return Known(index, names, *_owners(index.grams, pairs))
+    every, alone = _joined(rare, np.uint64), _joined(whole, bool)
+    if len(grams.folders) > 1:  # one is sorted as it is
+        order = np.argsort(every)
+        every, alone = every[order], alone[order]
+    index = index_of(every, alone, _joined(heads, np.uint64), sizes)
+    return Known(index, names, *_owners(every, pairs))
 
 
 def common(grams: Dataset, max_documents: int) -> NDArray[np.uint64]:
@@ -124,11 +126,14 @@ def _owners(
     places, owners = [], []
     for holders, codes in pairs:
         there = is_among(holders, grams)
-        places.append(np.searchsorted(grams, holders[there]))
+        places.append(np.searchsorted(grams, holders[there]).astype(np.int32))
         owners.append(codes[there])
-    place, owner = _joined(places, np.int64), _joined(owners, np.int32)
-    order = np.lexsort((owner, place))
-    return owner[order], np.searchsorted(place[order], np.arange(len(grams) + 1))
+    place, owner = _joined(places, np.int32), _joined(owners, np.int32)
+    if (place[1:] < place[:-1]).any():  # of several datasets
+        order = np.argsort(place, kind="stable")
+        place, owner = place[order], owner[order]
+    counts = np.bincount(place, minlength=len(grams))
+    return owner, np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
 
 
 def _joined(arrays: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:

@@ -262,6 +262,14 @@ def test_the_documents_that_share_most_are_listed(tmp_path):
 def test_the_same_bytes_from_two_workers_and_other_batches(tmp_path):
     prepare(tmp_path, SHARDS, BENCHMARKS)
     one, two = run(tmp_path, out="one"), run(tmp_path, out="two", executor=Processes(2), batch=2)
+    for gone in (
+        "manifest.json",
+        "tasks/shards/examples.json",
+        "tasks/shared/given-b.json",
+        "shards/examples.parquet",
+    ):
+        (two / "report" / gone).unlink()  # as if it had been killed
+    run(tmp_path, out="two", batch=2)
     for step in ("clean/cuts", "report"):
         files = sorted(path.relative_to(one) for path in (one / step).rglob("*") if path.is_file())
         files = [path for path in files if not {"log", "tasks"} & set(path.parts)]

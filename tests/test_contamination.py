@@ -210,7 +210,7 @@ ATOMS = ["a", "b", "c", "中", "文", "あ", "한국"]
 TEXTS = st.lists(st.sampled_from(ATOMS), max_size=25).map(" ".join)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(
     st.lists(st.tuples(TEXTS, st.booleans()), min_size=1, max_size=6),
     st.lists(TEXTS, min_size=1, max_size=4),

@@ -105,7 +105,7 @@ def twin(texts, benchmark, rule, window, max_pieces, min_piece, max_documents):
     return answers
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=30)
 @given(
     st.lists(SIGN_TEXTS.map(clean), min_size=1, max_size=6),
     st.lists(SIGN_TEXTS.map(clean), max_size=3),

@@ -24,6 +24,7 @@ Located = tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]
 _BASE = np.uint64(0xD1342543DE82EF95)  # of the polynomial in the hashes of a run's units, modulo 2^64
 _BITS = 16  # for each key of a filter: about one in a hundred keys that are not in it passes
 _BITS_OF_HEADS = 8  # one in thirty; this filter is asked at every unit, and half the memory is twice as fast
+_BLOCK = 128  # heads hashed before the filter is asked
 _CLASS_SHIFT = np.uint32(24)
 _NO_SIGN_BELOW = np.uint8(0xE0)  # first byte of U+0800: the scripts without spaces are beyond
 
@@ -125,7 +126,8 @@ def find(texts: pa.Array, found: Words, index: Index) -> Hits:
     """Every occurrence of a run of the index."""
     # Room for as many places as units; what is not touched is never really taken.
     places = np.empty(len(found.hashes), np.int64)
-    count = _heads(found.hashes, found.offsets, index.sizes.head, index.heads, places)
+    block = np.empty(_BLOCK, np.uint64)
+    count = _heads(found.hashes, found.offsets, index.sizes.head, index.heads, places, block)
     offsets, room = np.zeros(len(found.offsets), np.int64), 1 << 10  # hits: as many as most batches have
     while True:
         hits = Hits(np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int64), offsets)
@@ -172,7 +174,7 @@ def _runs(located: Located, found: Words, table: NDArray[np.uint32], sizes: Size
                 state = state * _BASE + found.hashes[last]
                 weight += _weight(data, begins[text] + found.starts[last], table, sizes)
                 if last - unit + 1 == head:
-                    beginning = finalize(state)
+                    beginning = state  # a sum of hashes, and so as random as they are
             whole = unit == first and stop - first >= sizes.shortest
             if weight >= full or whole:
                 runs.hashes[run] = finalize(state)
@@ -212,6 +214,7 @@ def _heads(
     size: int,
     known: Filter,
     places: NDArray[np.int64],
+    block: NDArray[np.uint64],
 ) -> int:
     """Write the units with which `size` units begin that pass the filter; returns how many."""
     power = np.uint64(1)
@@ -225,12 +228,18 @@ def _heads(
         state = np.uint64(0)
         for unit in range(first, first + size - 1):
             state = state * _BASE + hashes[unit]
-        for unit in range(first, stop - size + 1):
-            state = state * _BASE + hashes[unit + size - 1]
-            # Written even where it is none, to be written over by the next: cheaper than a branch.
-            places[count] = unit
-            count += _passes(finalize(state), known)
-            state -= hashes[unit] * power
+        end = stop - size + 1
+        for start in range(first, end, len(block)):
+            # Two loops: the shorter the one that waits for memory, the more of its turns wait at once.
+            number = min(len(block), end - start)
+            for at in range(number):
+                state = state * _BASE + hashes[start + at + size - 1]
+                block[at] = state
+                state -= hashes[start + at] * power
+            for at in range(number):
+                # Written even where it is none, to be written over by the next: cheaper than a branch.
+                places[count] = start + at
+                count += _passes(block[at], known)
     return count
 
 

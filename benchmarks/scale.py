@@ -134,7 +134,7 @@ def removable(signed: Generated) -> int:
 def table(rows: Sequence[Figures]) -> Table:
     """All runs, and the cost of a document beside that in the first."""
     shown = Table(title="search for duplicates, one band at a time")
-    for name in ("documents", "hours", "µs CPU a document", "ratio", "made in", "memory", "disk"):
+    for name in ("documents", "hours", "µs CPU each", "ratio", "making", "memory", "disk"):
         shown.add_column(name, justify="right")
     for name in ("candidates", "texts read for", "given up", "removed", "found", "wrong"):
         shown.add_column(name, justify="right")
@@ -149,11 +149,16 @@ def table(rows: Sequence[Figures]) -> Table:
             f"{1e6 * row.making_seconds / row.documents:.1f} µs",
             f"{row.memory_bytes / 2**30:.2f} GiB",
             f"{row.disk_bytes / 1e9:.2f} GB",
-            *(f"{number:,}" for number in (row.candidates, row.doubted, row.given_up, row.removed)),
+            *(millions(number) for number in (row.candidates, row.doubted, row.given_up, row.removed)),
             f"{100 * row.found:.2f} %",
             f"{row.wrong:,}",
         )
     return shown
+
+
+def millions(number: int) -> str:
+    """A count, short."""
+    return f"{number / 1e6:,.2f} M"
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ from pipeline.dataset import Dataset
 from pipeline.errors import InputError, StaleRunError, TaskFailedError
 from pipeline.executors import Executor, Tick
 from pipeline.flow import Flow, Link, after
+from pipeline.forget_rows import forget_rows
+from pipeline.hashing import UInt64s
 from pipeline.output import Output, record_path
 from pipeline.progress import Progress, Silent
 
@@ -37,6 +39,8 @@ class Stage:
     makes: ClassVar[str] = "documents"  # or tokens, model, grams, tokenizer, sequences, links, addresses
     replaces: ClassVar[frozenset[str]] = frozenset()  # columns it overwrites
     offsets: ClassVar[bool] = False  # it stores byte offsets into `text`
+    scratch: ClassVar[frozenset[str]] = frozenset()  # parts that tell of documents what a ledger does not
+    # tell: once the step is done they are of no use, and `pipeline forget` deletes them
 
     @classmethod
     def is_source(cls) -> bool:
@@ -67,6 +71,23 @@ class Stage:
     def summary(self, dataset: Dataset) -> Mapping[str, list[dict[str, Any]]]:
         """Tables that `pipeline status` prints of the finished dataset: title -> rows."""
         return {}
+
+    @classmethod
+    def traces(cls, folder: str, name: str, gone: UInt64s) -> Mapping[str, int]:
+        """For `pipeline forget`, of a stage that makes no documents: what a shard shows of some documents.
+
+        `gone` are the sorted hashes of their ids. Keys are those of `forget.TABLE`.
+        """
+        return {}
+
+    @classmethod
+    def erase(cls, folder: str, name: str, gone: UInt64s, output: Output) -> None:
+        """Write what the task of a shard wrote once more to `output`, without some documents.
+
+        Only the files that are to change, and the counts of the task's record. Killed and run again, also on
+        what the first time has written of it, it must end in the same bytes.
+        """
+        forget_rows(folder, name, gone, output)
 
 
 class MapStage(Stage):
@@ -130,6 +151,7 @@ class Job:
     upstream: tuple[Link, ...] = ()  # unmaterialized map steps whose rows flow into this one
     downstream: tuple[Link, ...] = ()  # map steps into which those of this one, a source, flow
     progress: Progress = field(default_factory=Silent)
+    forgotten: str = ""  # the run's list of what it has forgotten, if there is one; sources leave it out
 
     def map(
         self,

@@ -223,6 +223,15 @@ def remove_step(folder: str) -> None:
         os.rmdir(folder)
 
 
+def remove(path: str) -> None:
+    """Delete a folder with all that is in it, if it is there; of a link, the link."""
+    with explained(path):
+        if os.path.islink(path):
+            os.unlink(path)
+        elif os.path.exists(path):
+            shutil.rmtree(path)
+
+
 @contextlib.contextmanager
 def locked(folder: str) -> Iterator[None]:
     """Hold `folder` for one run at a time; the lock dies with the process."""

@@ -13,6 +13,7 @@ from pipeline import inspection, tables
 from pipeline.dataset import Dataset
 from pipeline.errors import InputError, RecipeError, WinnowError, nearest
 from pipeline.executors import Executor, Inline, Processes
+from pipeline.files import located
 from pipeline.forget import LIST, TakeDown
 from pipeline.inspection import RunFolder
 from pipeline.progress import Bars, Lines
@@ -121,7 +122,7 @@ def forget(
     """
     progress = Bars(console) if console.is_terminal else Lines(console)
     take_down = TakeDown(folder, STAGES, Forgotten.of, executor(workers or None), progress, console.print)
-    wanted = entries([os.path.abspath(path) for path in urls or ()])
+    wanted = entries([located(path, os.getcwd()) for path in urls or ()])
     try:
         found = take_down.preview(wanted) if dry_run else take_down.run(wanted)
     except KeyboardInterrupt:

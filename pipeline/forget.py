@@ -9,7 +9,7 @@ the run's `forgotten.txt`: what sources leave out from then on. So it may be kil
 """
 
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline import storage
-from pipeline.errors import StaleRunError
+from pipeline.errors import InputError, StaleRunError
 from pipeline.executors import Executor
 from pipeline.forget_rows import strings
 from pipeline.hashing import UInt64s, hash_text
@@ -109,6 +109,9 @@ def refuse_interrupted(folder: str) -> None:
         )
 
 
+Found = Mapping[str, Mapping[str, Counts]]  # by step and shard: what shows documents that go
+
+
 @dataclass(frozen=True)
 class TakeDown:
     """A run's folder, and who does the work. `read` makes of files what they name."""
@@ -126,83 +129,88 @@ class TakeDown:
         with storage.locked(self.folder), closing(self.executor), tempfile.TemporaryDirectory() as journal:
             self._begin(entries, journal)
             with self.progress:
-                self._look(steps, journal)
-            return _table(steps, journal)
+                _, found = self._look(steps, journal)
+        return rows_of(found)
 
     def run(self, entries: Iterable[str]) -> list[Row]:
         """Forget what the entries name, and what the run was told to forget before; the same table.
 
-        One that was interrupted is ended first, by its own list.
+        One that was stopped is ended first, by its own list.
         """
         self._steps()  # is it a run at all?
         journal, wanted = f"{self.folder}/{JOURNAL}", set(entries)
         with storage.locked(self.folder), closing(self.executor), self.progress:
             storage.sweep(self.folder)
-            found: list[Row] = []
+            rows: list[Row] = []
             if storage.exists(f"{journal}/{LIST}"):
-                found = self._finish(journal)
+                rows = self._finish(journal)
                 if wanted <= set(_lines(remembered(self.folder))):
-                    return found
+                    return rows
             storage.remove(journal)
             self._begin(wanted, journal)
-            return found + self._finish(journal)
+            return rows + self._finish(journal)
 
     def _begin(self, entries: Iterable[str], journal: str) -> None:
         lines = sorted({*_lines(remembered(self.folder)), *entries})
+        if not lines:
+            raise InputError(
+                f"{self.folder} was never told to forget anything; name a list of ids, URLs or domains with "
+                "--urls, one a line"
+            )
         storage.write_bytes(f"{journal}/{LIST}", "".join(f"{line}\n" for line in lines).encode())
 
     def _finish(self, journal: str) -> list[Row]:
         """Everything that is not done yet; the list becomes the run's at the end."""
         steps = self._steps()
-        gone = self._look(steps, journal)
-        found = _table(steps, journal)
-        for step in steps:
-            if touched(step, steps, journal):
-                tidy(step)
+        gone, found = self._look(steps, journal)
+        near = [step for step in steps if touched(step, steps, found)]
+        for step in near:
+            tidy(step)
         for step in self._steps():
-            self._rewrite(step, gone, journal)
-        if found:
-            self._tell([step for step in steps if touched(step, steps, journal)])
+            self._rewrite(step, gone, found[step.name], journal)
+        self._tell(near)
         storage.write_bytes(f"{self.folder}/{LIST}", storage.read_bytes(f"{journal}/{LIST}"))
         storage.discard(f"{journal}/{LIST}")
         storage.remove(journal)
-        return found
+        return rows_of(found)
 
     def _steps(self) -> list[Made]:
         """Every step's folder: those of the recipe in its order, then those that it no longer has."""
         order = list(RunFolder.open(self.folder, self.stages).recipe.steps)
-        others = [name for name in storage.names(self.folder) if name not in order]
+        others = [name for name in storage.folders(self.folder) if name not in order]
         steps = []
         for name in (*order, *others):
             folder = f"{self.folder}/{name}"
             if identity := Identity.load(folder):
                 if identity.stage not in self.stages:
                     raise StaleRunError(
-                        f"{folder} was made by a stage '{identity.stage}' that is not known here, so what shows "
-                        "documents in it is not known either; delete the folder, or use the version that made it"
+                        f"{folder} was made by a stage '{identity.stage}' that is not known here, and so "
+                        "is what shows documents in it; delete it, or use the version that made it"
                     )
                 steps.append(Made(name, folder, self.stages[identity.stage], identity))
         return steps
 
-    def _look(self, steps: Sequence[Made], journal: str) -> Gone:
+    def _look(self, steps: Sequence[Made], journal: str) -> tuple[Gone, Found]:
         """Find the documents, then what else shows them."""
         named = self.read([f"{journal}/{LIST}"])
-        found: list[str] = []
+        paths: list[str] = []
         for step in steps:
             if step.holds_documents:
                 task = partial(find, named, step.folder)
-                found += self._job(step.name, journal).map(_FIND, task, step.shards, {}).values()
-        ids = self._job("ids", f"{journal}/all").map("ids", partial(gather, named), {"ids": tuple(found)}, {})
-        gone = Gone(ids["ids"], storage.checksum(ids["ids"]))
+                paths += self._job(step.name, journal).map(_FIND, task, step.shards, {}).values()
+        every = self._job("ids", f"{journal}/.all").map(
+            "add up", partial(gather, named), {"ids": tuple(paths)}, {}
+        )
+        gone = Gone(every["ids"], storage.checksum(every["ids"]))
         for step in steps:
             if not step.holds_documents:
                 task = partial(trace, step.stage, gone, step.folder)
                 self._job(step.name, journal).map(_FIND, task, step.shards, {})
-        return gone
+        return gone, {step.name: _counts(f"{journal}/{step.name}") for step in steps}
 
-    def _rewrite(self, step: Made, gone: Gone, journal: str) -> None:
+    def _rewrite(self, step: Made, gone: Gone, found: Mapping[str, Counts], journal: str) -> None:
         """The shards that show something, then the manifest."""
-        todo = {name: name for name in step.shards if any(_counts(step.name, name, journal).values())}
+        todo = {name: name for name, counts in found.items() if any(counts.values())}
         if todo:
             task = partial(rewrite, step.stage, gone, step.folder)
             self._job(step.name, journal).map(_FORGET, task, todo, {})
@@ -211,9 +219,9 @@ class TakeDown:
     def _job(self, step: str, journal: str) -> Job:
         return Job(step, {}, f"{journal}/{step}", self.executor, progress=self.progress)
 
-    def _tell(self, touched_steps: Sequence[Made]) -> None:
+    def _tell(self, near: Sequence[Made]) -> None:
         """What forgetting cannot undo, and the command that can."""
-        learnt = [each.name for each in touched_steps if each.saw_whole and each.stage.makes != "sequences"]
+        learnt = [step.name for step in near if step.saw_whole and step.stage.makes != "sequences"]
         if learnt:
             self.say(
                 f"{', '.join(learnt)}: made of all documents, and kept as they are, with what they learnt or "
@@ -276,35 +284,34 @@ def fold(folder: str) -> None:
         Manifest(manifest.identity, tasks, totals(tasks)).save(folder)
 
 
-def touched(step: Made, steps: Sequence[Made], journal: str) -> bool:
+def touched(step: Made, steps: Sequence[Made], found: Found) -> bool:
     """Whether the step shows documents that go, or has read some that do."""
     read = {digest for digests in step.identity.inputs.values() for digest in digests}
-    near = [each for each in steps if each is step or each.identity.digest in read]
-    return any(_counts(each.name, name, journal)["kept_rows"] for each in near for name in each.shards)
+    near = (each.name for each in steps if each is step or each.identity.digest in read)
+    return any(counts["kept_rows"] for name in near for counts in found[name].values())
 
 
 def tidy(step: Made) -> None:
     """Delete what is of no more use, and what is not done: with texts, or rows that are counted elsewhere."""
+    parts = [part for part in storage.folders(step.folder) if part not in ("tasks", "log")]
     if step.saw_whole and not step.is_done:
         storage.remove_step(step.folder)
-        return
-    if step.saw_whole:
-        for part in storage.names(step.folder):
-            if part in step.stage.scratch or _has_texts(f"{step.folder}/{part}"):
+    elif step.saw_whole:
+        for part in parts:
+            if part in step.stage.scratch or _has_texts(step.folder, part):
                 storage.remove(f"{step.folder}/{part}")
     elif step.holds_documents:
-        done = set(step.shards)
-        for part in {*storage.names(step.folder)} - {"tasks", "log"}:
+        for part in parts:
             for file in storage.names(f"{step.folder}/{part}"):
-                if not _names_of(file) & done:
+                if not _names_of(file) & step.shards.keys():
                     storage.discard(f"{step.folder}/{part}/{file}")
 
 
-def _has_texts(part: str) -> bool:
-    names = storage.names(part, ".parquet") if not part.endswith(("/shards", "/rejected")) else []
-    return bool(names) and any(
-        pa.types.is_large_string(f.type) for f in read_schema(f"{part}/{names[0]}.parquet")
-    )
+def _has_texts(folder: str, part: str) -> bool:
+    """Whether a part that is no result holds texts."""
+    names = storage.names(f"{folder}/{part}", ".parquet") if part not in ("shards", "rejected") else []
+    schemas = [read_schema(f"{folder}/{part}/{name}.parquet") for name in names[:1]]
+    return any(pa.types.is_large_string(f.type) for schema in schemas for f in schema)
 
 
 def _names_of(file: str) -> set[str]:
@@ -313,23 +320,25 @@ def _names_of(file: str) -> set[str]:
     return {".".join(parts[:end]) for end in range(1, len(parts))}
 
 
-def _table(steps: Sequence[Made], journal: str) -> list[Row]:
+def rows_of(found: Found) -> list[Row]:
     """A row for each step that shows something."""
     rows = [
-        {"step": step.name, **_sum([_counts(step.name, name, journal) for name in step.shards])}
-        for step in steps
+        {"step": step} | {column: sum(each[column] for each in shards.values()) for column in COUNTED}
+        for step, shards in found.items()
     ]
     return [row for row in rows if any(row[column] for column in COUNTED)]
 
 
-def _sum(counts: Sequence[Counts]) -> Counts:
-    return {column: sum(each[column] for each in counts) for column in COUNTED}
-
-
-def _counts(step: str, name: str, journal: str) -> Counts:
-    """What was found of a shard."""
-    record = storage.read_json(record_path(f"{journal}/{step}", _FIND, name)) or {"counts": {}}
-    return {column: record["counts"].get(column, 0) for column in COUNTED}
+def _counts(folder: str) -> dict[str, Counts]:
+    """What was found, by shard."""
+    records = {
+        name: storage.read_json(record_path(folder, _FIND, name))
+        for name in storage.names(f"{folder}/tasks/{_FIND}", ".json")
+    }
+    return {
+        name: {column: record["counts"].get(column, 0) for column in COUNTED}
+        for name, record in records.items()
+    }
 
 
 def _lines(path: str) -> list[str]:

@@ -18,7 +18,7 @@ from pipeline.schema import DOCUMENT, FORGOTTEN, REASON, aligned, ledger, with_c
 from pipeline.shards import read_batches, read_schema
 
 _NUMBER = re.compile(r"/(\d+)(?:\.(\d+))?$")  # at the end of an id
-_ADDRESS = ledger(DOCUMENT).names
+_ADDRESS = [name for name in ledger(DOCUMENT).names if name != REASON]
 
 
 def forget_rows(folder: str, name: str, gone: UInt64s, output: Output) -> None:
@@ -28,29 +28,34 @@ def forget_rows(folder: str, name: str, gone: UInt64s, output: Output) -> None:
     beside the old record, it gives the same files and counts.
     """
     shard, rejected = f"{folder}/shards/{name}.parquet", f"{folder}/rejected/{name}.parquet"
-    taken = [DOCUMENT.empty_table().select(_ADDRESS)]
+    ledger_schema = read_schema(rejected)
+    taken = [ledger_schema.empty_table()]
     if storage.exists(shard):  # else its rows flowed on
         schema = read_schema(shard)
         writer, size = output.table(schema), Measure()
         for batch in read_batches(shard):
             goes = pa.array(among(hash_text(batch["id"]), gone))
-            taken.append(batch.filter(goes).select([each for each in _ADDRESS if each in schema.names]))
+            address = batch.filter(goes).select([each for each in _ADDRESS if each in schema.names])
+            taken.append(aligned(address, ledger_schema))
             kept = batch.filter(pc.invert(goes))
             size.add(kept)
             writer.write(kept)
             output.tick(batch.num_rows, batch.nbytes)
         output.counts.update({f"{what}_out": number for what, number in size.counts().items()})
-    schema = read_schema(rejected)
-    rows = pa.concat_tables([schema.empty_table(), *read_batches(rejected)])
-    new = pa.concat_tables([aligned(table, schema) for table in taken])
-    new = with_column(new, REASON, pa.array([FORGOTTEN] * len(new), pa.string())).select(schema.names)
+    rows = _entered(rejected, pa.concat_tables(taken), gone)
+    output.table(ledger_schema, "rejected").write(rows)
+    reasons = rows[REASON].value_counts().to_pylist()
+    output.counts["reasons"] = {each["values"]: each["counts"] for each in reasons}
+
+
+def _entered(rejected: str, taken: pa.Table, gone: UInt64s) -> pa.Table:
+    """The rows of a ledger, and those that were taken out of its shard."""
+    new = with_column(taken, REASON, pa.array([FORGOTTEN] * len(taken), pa.string()))
+    rows = pa.concat_tables([taken.slice(0, 0), *read_batches(rejected)])
     twice = pc.and_(pc.equal(rows[REASON], FORGOTTEN), pc.is_in(rows["id"], new["id"].combine_chunks()))
     old = stripped(rows.filter(pc.invert(twice)), gone)
     whole = pa.concat_tables([old, new])
-    whole = whole.take(pa.array(in_order(whole["id"].to_pylist(), len(old))))
-    output.table(schema, "rejected").write(whole)
-    reasons = whole[REASON].value_counts().to_pylist()
-    output.counts["reasons"] = {each["values"]: each["counts"] for each in reasons}
+    return whole.take(pa.array(in_order(whole["id"].to_pylist(), len(old))))
 
 
 def strings(schema: pa.Schema) -> list[str]:

@@ -251,7 +251,8 @@ def test_in_two_goes_by_two_workers_or_in_one_the_same_bytes(folder, before, aft
 
 
 CODE = """
-import sys; sys.path.insert(0, {tests!r})
+import os, sys; sys.path.insert(0, {tests!r})
+os.fsync = lambda descriptor: None  # the machine does not die
 from pathlib import Path
 import takedown
 from stages.forgotten import entries
@@ -259,14 +260,15 @@ def run(): takedown.take_down(Path({out!r})).run(entries([{path!r}]))
 """
 
 
-def test_killed_after_every_commit_it_ends_in_the_same_bytes(folder, before, after):
-    takedown.listed(folder, LINES)
-    out = copied(before, folder / "killed")
-    code = CODE.format(tests=TESTS, out=str(out), path=str(folder / "list.txt"))
+def test_killed_after_every_commit_it_ends_in_the_same_bytes(tmp_path):
+    folder = takedown.write(tmp_path, "a")
+    killed = copied(run(folder), folder / "killed")
+    assert len(forget(folder, LINES)) == 6
+    code = CODE.format(tests=TESTS, out=str(killed), path=str(folder / "list.txt"))
     command = [sys.executable, f"{TESTS}/crash.py", code]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert int(done.stdout) > 80
-    assert toy.contents(out) == toy.contents(after[0])
+    assert int(done.stdout) > 50
+    assert toy.contents(killed) == toy.contents(folder / "out")
 
 
 def test_a_run_is_refused_while_a_take_down_is_half_done(folder, before, after, monkeypatch):

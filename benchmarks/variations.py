@@ -65,10 +65,10 @@ class Text:
         order = np.arange(len(self.lengths))
         near = number % NEAR_COPY == NEAR_COPY - 1
         if number:
-            order = _shuffled(self.lengths, order, key, number - near)
+            order = shuffled(self.lengths, order, key, number - near)
         if near:
             start, size = len(order) // 3, int(CHANGED * len(order))
-            order[start : start + size] = _shuffled(self.lengths, order[start : start + size], key, number)
+            order[start : start + size] = shuffled(self.lengths, order[start : start + size], key, number)
         pieces, words = list(self.pieces), self.pieces[1::2]
         pieces[1::2] = [words[place] for place in order.tolist()]
         return "".join(pieces)
@@ -150,7 +150,7 @@ def write_texts(source: str, path: str, documents: int) -> None:
             file.write(f"{json.dumps(row, ensure_ascii=False)}\n")
 
 
-def _shuffled(lengths: NDArray[np.int64], order: NDArray[np.int64], *seed: int) -> NDArray[np.int64]:
+def shuffled(lengths: NDArray[np.int64], order: NDArray[np.int64], *seed: int) -> NDArray[np.int64]:
     """`order` (which word stands at each place) after words of equal length have changed places."""
     sizes = lengths[order]
     result = order.copy()

@@ -1,7 +1,7 @@
 """Take-down: the documents that a list names leave every step of a run, in place.
 
 Their rows go from a step's shards to its ledger, as `forgotten`; what else shows them is written once more
-without them (`Stage.erase`), or deleted where it was only needed on the way (`Stage.scratch`). Identities
+without them (`Stage.erase`), or deleted where it was only needed on the way (`Stage.leftovers`). Identities
 stay, and the digests by which steps know what they have read, so nothing that is done becomes stale.
 
 All of it is tasks whose records lie in `.forgetting` in the run's folder, with the list, until this becomes
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from pipeline import storage
 from pipeline.errors import InputError, StaleRunError
 from pipeline.executors import Executor
-from pipeline.forget_rows import strings
+from pipeline.forget_rows import erase_texts, strings, texts_beside
 from pipeline.hashing import UInt64s, hash_text
 from pipeline.inspection import Row, RunFolder
 from pipeline.manifest import Counts, Identity, Manifest, totals
@@ -35,7 +35,7 @@ from pipeline.stage import Job, MapStage, Stage
 
 LIST = "forgotten.txt"  # in a run's folder: what it has forgotten, one entry a line
 JOURNAL = ".forgetting"  # there: a take-down that is under way
-COUNTED = ("kept_rows", "rejected_rows", "mixture_rows", "tokens", "on_cards")
+COUNTED = ("kept_rows", "rejected_rows", "mixture_rows", "tokens", "elsewhere")
 _IDS = pa.schema([("id", pa.uint64())])
 _FIND, _FORGET = "find", "forget"
 
@@ -146,7 +146,7 @@ class TakeDown:
                 rows = self._finish(journal)
                 if wanted <= set(_lines(remembered(self.folder))):
                     return rows
-            storage.remove(journal)
+            storage.remove_files(journal)
             self._begin(wanted, journal)
             return rows + self._finish(journal)
 
@@ -168,10 +168,12 @@ class TakeDown:
             tidy(step)
         for step in self._steps():
             self._rewrite(step, gone, found[step.name], journal)
+            if step in near and step.saw_whole:
+                self._rewrite_tables(step, gone, journal)
         self._tell(near)
         storage.write_bytes(f"{self.folder}/{LIST}", storage.read_bytes(f"{journal}/{LIST}"))
         storage.discard(f"{journal}/{LIST}")
-        storage.remove(journal)
+        storage.remove_files(journal)
         return rows_of(found)
 
     def _steps(self) -> list[Made]:
@@ -196,7 +198,7 @@ class TakeDown:
         paths: list[str] = []
         for step in steps:
             if step.holds_documents:
-                task = partial(find, named, step.folder)
+                task = partial(find, named, step.stage, step.folder)
                 paths += self._job(step.name, journal).map(_FIND, task, step.shards, {}).values()
         every = self._job("ids", f"{journal}/.all").map(
             "add up", partial(gather, named), {"ids": tuple(paths)}, {}
@@ -216,6 +218,19 @@ class TakeDown:
             self._job(step.name, journal).map(_FORGET, task, todo, {})
             fold(step.folder)
 
+    def _rewrite_tables(self, step: Made, gone: Gone, journal: str) -> None:
+        """The tables of a step that saw all documents, beside its shards: those with texts of some."""
+        parts = [part for part in storage.folders(f"{step.folder}/tasks") if part != "shards"]
+        for part in parts:
+            names = storage.names(f"{step.folder}/tasks/{part}", ".json")
+            if names and texts_beside(step.folder, part, names[0]):
+                task = partial(rewrite_tables, gone, step.folder, part)
+                self._job(step.name, journal).map(
+                    f"{_FORGET}-{part}", task, {name: name for name in names}, {}
+                )
+        if parts:
+            fold(step.folder)
+
     def _job(self, step: str, journal: str) -> Job:
         return Job(step, {}, f"{journal}/{step}", self.executor, progress=self.progress)
 
@@ -230,7 +245,7 @@ class TakeDown:
             )
 
 
-def find(named: Named, folder: str, name: str, output: Output) -> None:
+def find(named: Named, stage: type[Stage], folder: str, name: str, output: Output) -> None:
     """The documents of one shard and its ledger that are named; read are ids, URLs and a ledger's strings."""
     writer, kept, rejected, tokens = output.table(_IDS), 0, 0, 0
     for part in ("shards", "rejected"):
@@ -238,7 +253,11 @@ def find(named: Named, folder: str, name: str, output: Output) -> None:
         if not storage.exists(path):  # its rows flowed on
             continue
         schema = read_schema(path)
-        more = strings(schema) if part == "rejected" else [*({"token_count"} & set(schema.names))]
+        more = (
+            strings(schema, stage.evidence)
+            if part == "rejected"
+            else [*({"token_count"} & set(schema.names))]
+        )
         for batch in read_batches(path, ["id", "url", *more]):
             rows = batch.filter(pa.array(named.holds(batch)))
             writer.write(pa.table([hash_text(rows["id"])], schema=_IDS))
@@ -249,7 +268,11 @@ def find(named: Named, folder: str, name: str, output: Output) -> None:
                 told = [rows[each].is_valid().to_numpy() for each in more]
                 rejected += int(np.any(told, axis=0).sum()) if told else 0
             output.tick(batch.num_rows, batch.nbytes)
-    output.count(kept_rows=kept, rejected_rows=rejected, tokens=tokens)
+    elsewhere = 0
+    for part in texts_beside(folder, "shards", name):
+        for batch in read_batches(f"{folder}/{part}/{name}.parquet", ["id", "url"]):
+            elsewhere += int(named.holds(batch).sum())
+    output.count(kept_rows=kept, rejected_rows=rejected, tokens=tokens, elsewhere=elsewhere)
 
 
 def gather(named: Named, found: Sequence[str], output: Output) -> None:
@@ -275,12 +298,25 @@ def rewrite(stage: type[Stage], gone: Gone, folder: str, name: str, output: Outp
         raise
 
 
+def rewrite_tables(gone: Gone, folder: str, part: str, name: str, output: Output) -> None:
+    """What one task wrote, but no shard; `output` is the journal's."""
+    new = Output(folder, part, name, output.tick)
+    try:
+        if erase_texts(folder, part, name, gone.load(), new):
+            new.amend()
+    except BaseException:
+        new.abandon()
+        raise
+
+
 def fold(folder: str) -> None:
-    """The records of the shards into the manifest of a step that is done."""
+    """The task records into the manifest of a step that is done."""
     manifest = Manifest.load(folder)
     if manifest:
-        shards = {name: storage.read_json(record_path(folder, "shards", name)) for name in manifest.shards}
-        tasks = manifest.tasks | {"shards": shards}
+        tasks = {
+            part: {name: storage.read_json(record_path(folder, part, name)) for name in names}
+            for part, names in manifest.tasks.items()
+        }
         Manifest(manifest.identity, tasks, totals(tasks)).save(folder)
 
 
@@ -293,25 +329,16 @@ def touched(step: Made, steps: Sequence[Made], found: Found) -> bool:
 
 def tidy(step: Made) -> None:
     """Delete what is of no more use, and what is not done: with texts, or rows that are counted elsewhere."""
-    parts = [part for part in storage.folders(step.folder) if part not in ("tasks", "log")]
     if step.saw_whole and not step.is_done:
         storage.remove_step(step.folder)
     elif step.saw_whole:
-        for part in parts:
-            if part in step.stage.scratch or _has_texts(step.folder, part):
-                storage.remove(f"{step.folder}/{part}")
+        for part in sorted(step.stage.leftovers):
+            storage.remove_files(f"{step.folder}/{part}")
     elif step.holds_documents:
-        for part in parts:
+        for part in sorted({*storage.folders(step.folder)} - {"tasks", "log"}):
             for file in storage.names(f"{step.folder}/{part}"):
                 if not _names_of(file) & step.shards.keys():
                     storage.discard(f"{step.folder}/{part}/{file}")
-
-
-def _has_texts(folder: str, part: str) -> bool:
-    """Whether a part that is no result holds texts."""
-    names = storage.names(f"{folder}/{part}", ".parquet") if part not in ("shards", "rejected") else []
-    schemas = [read_schema(f"{folder}/{part}/{name}.parquet") for name in names[:1]]
-    return any(pa.types.is_large_string(f.type) for schema in schemas for f in schema)
 
 
 def _names_of(file: str) -> set[str]:

@@ -6,6 +6,7 @@ rows or 64 MB of text, whichever comes first, and every group is one contiguous 
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +35,12 @@ class ShardWriter:
         self._waiting_rows = self._waiting_bytes = 0
         with storage.explained(path):
             self._writer = pq.ParquetWriter(
-                self.partial, schema, compression="zstd", compression_level=3, write_page_checksum=True
+                self.partial,
+                schema,
+                compression="zstd",
+                compression_level=3,
+                write_page_checksum=True,
+                **_encodings(schema),
             )
 
     def write(self, table: pa.Table) -> None:
@@ -96,6 +102,32 @@ def _as_read(field: pa.Field) -> pa.Field:
         values = _as_read(field.type.value_field).with_name("element")
         return field.with_type(pa.list_(values, field.type.list_size))
     return field
+
+
+def _encodings(schema: pa.Schema) -> dict[str, Any]:
+    """No dictionary for values that hardly repeat; differences for hashes and numbers of documents (uint64).
+
+    To look for a dictionary in such columns takes most of the time of writing them.
+    """
+    leaves = [leaf for field in schema for leaf in _leaves(field.name, field.type)]
+    numbers = [path for path, kind in leaves if kind == pa.uint64()]
+    return {
+        "use_dictionary": [
+            path for path, kind in leaves if path not in numbers and not pa.types.is_fixed_size_binary(kind)
+        ],
+        "column_encoding": dict.fromkeys(numbers, "DELTA_BINARY_PACKED") or None,
+    }
+
+
+def _leaves(path: str, kind: pa.DataType) -> Iterator[tuple[str, pa.DataType]]:
+    """(path, type) of each column of values, as Parquet calls them."""
+    if pa.types.is_struct(kind):
+        for field in kind:
+            yield from _leaves(f"{path}.{field.name}", field.type)
+    elif pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        yield from _leaves(f"{path}.list.element", kind.value_type)
+    else:
+        yield path, kind
 
 
 def _row_bytes(table: pa.Table) -> npt.NDArray[np.int64]:

@@ -35,7 +35,8 @@ def partitions_for(total_bytes: int, limit_bytes: int) -> int:
 
 def sorted_by_partition(table: pa.Table, partitions: NDArray[np.uint32]) -> pa.Table:
     """The rows of `table` with a last column `partition`, sorted by it; equal partitions keep their order."""
-    order = np.argsort(partitions, kind="stable")
+    few = int(partitions.max(initial=0)) < 1 << 16  # numpy sorts 16 bits by radix
+    order = np.argsort(partitions.astype(np.uint16) if few else partitions, kind="stable")
     column = pa.array(partitions[order], pa.uint32())
     return table.take(pa.array(order)).append_column(PARTITION, column)
 
@@ -49,8 +50,10 @@ def scatter(output: Output, table: pa.Table, partitions: NDArray[np.uint32]) -> 
 def exchange(
     job: Job, part: str, fn: Callable[[T, Output], None], items: Mapping[str, T], partitions: int
 ) -> tuple[str, ...]:
-    """Map, then merge what the tasks wrote by partition."""
-    return merge(job, f"{part}-merged", tuple(job.map(part, fn, items, {}).values()), partitions)
+    """Map, then merge what the tasks wrote by partition; only what was merged stays."""
+    merged = merge(job, f"{part}-merged", tuple(job.map(part, fn, items, {}).values()), partitions)
+    job.discard(part)
+    return merged
 
 
 def merge(job: Job, part: str, files: Sequence[str], partitions: int) -> tuple[str, ...]:
@@ -89,6 +92,78 @@ def partitions_of(files: Sequence[str]) -> Iterator[tuple[int, Iterator[pa.Table
     runs = heapq.merge(*map(_runs, files), key=itemgetter(0))
     for partition, group in groupby(runs, key=itemgetter(0)):
         yield partition, (rows for _, rows in group)
+
+
+def sorted_runs(files: Sequence[str], by: tuple[str, str], columns: Sequence[str]) -> Iterator[pa.Table]:
+    """The rows of files, each of them sorted by two uint64 columns, as tables that go on in that order.
+
+    In memory is one row group of each file.
+    """
+    waiting = [_Run(read_batches(path, [*by, *columns]), by) for path in files]
+    while waiting := [run for run in waiting if run.fill()]:
+        last = min((run.last for run in waiting if run.more), default=None)
+        table = pa.concat_tables([run.take(last) for run in waiting])
+        yield table.take(pa.array(np.lexsort([table[name].to_numpy() for name in reversed(by)])))
+
+
+def merge_sorted(
+    job: Job, part: str, files: Sequence[str], by: tuple[str, str], group_rows: int
+) -> tuple[str, ...]:
+    """Join every FAN_IN files, each sorted by two columns, into one that is too, unless they are so few."""
+    if len(files) <= FAN_IN:
+        return tuple(files)
+    fans = [tuple(files[start : start + FAN_IN]) for start in range(0, len(files), FAN_IN)]
+    items = {f"{number:05d}": fan for number, fan in enumerate(fans)}
+    return tuple(job.map(part, partial(_join_sorted, by, group_rows), items, {}).values())
+
+
+class _Run:
+    """What is read of a sorted file and not yet taken."""
+
+    def __init__(self, batches: Iterator[pa.Table], by: tuple[str, str]) -> None:
+        self._batches, self._by = batches, by
+        self._table: pa.Table | None = None
+        self._next = next(batches, None)
+
+    @property
+    def more(self) -> bool:
+        """Whether the file has rows that are not read yet."""
+        return self._next is not None
+
+    @property
+    def last(self) -> tuple[int, int]:
+        """The greatest key that is read."""
+        assert self._table is not None
+        high, low = (self._table[name][-1].as_py() for name in self._by)
+        return high, low
+
+    def fill(self) -> bool:
+        """Read on if nothing is left; False at the end of the file."""
+        while (self._table is None or not self._table.num_rows) and self._next is not None:
+            self._table, self._next = self._next, next(self._batches, None)
+        return self._table is not None and self._table.num_rows > 0
+
+    def take(self, last: tuple[int, int] | None) -> pa.Table:
+        """The rows up to and with the key `last`; all if there is none."""
+        assert self._table is not None
+        end = self._table.num_rows
+        if last is not None:
+            high, low = (self._table[name].to_numpy() for name in self._by)
+            start, stop = (
+                np.searchsorted(high, np.uint64(last[0]), "left"),
+                np.searchsorted(high, np.uint64(last[0]), "right"),
+            )
+            end = int(start + np.searchsorted(low[start:stop], np.uint64(last[1]), "right"))
+        taken, self._table = self._table.slice(0, end), self._table.slice(end)
+        return taken
+
+
+def _join_sorted(by: tuple[str, str], group_rows: int, files: tuple[str, ...], output: Output) -> None:
+    """Merge files sorted by two columns."""
+    schema = read_schema(files[0])
+    writer = output.table(schema, group_rows=group_rows)
+    for table in sorted_runs(files, by, [name for name in schema.names if name not in by]):
+        writer.write(table)
 
 
 def _groups_of(path: str, partition: int) -> list[int]:

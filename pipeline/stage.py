@@ -39,8 +39,9 @@ class Stage:
     makes: ClassVar[str] = "documents"  # or tokens, model, grams, tokenizer, sequences, links, addresses
     replaces: ClassVar[frozenset[str]] = frozenset()  # columns it overwrites
     offsets: ClassVar[bool] = False  # it stores byte offsets into `text`
-    scratch: ClassVar[frozenset[str]] = frozenset()  # parts that tell of documents what a ledger does not
-    # tell: once the step is done they are of no use, and `pipeline forget` deletes them
+    leftovers: ClassVar[frozenset[str]] = frozenset()  # parts that tell what is in documents and are of no
+    # use once the step is done: `pipeline forget` deletes them
+    evidence: ClassVar[frozenset[str]] = frozenset()  # strings of its ledger that name other documents: kept
 
     @classmethod
     def is_source(cls) -> bool:
@@ -76,7 +77,7 @@ class Stage:
     def traces(cls, folder: str, name: str, gone: UInt64s) -> Mapping[str, int]:
         """For `pipeline forget`, of a stage that makes no documents: what a shard shows of some documents.
 
-        `gone` are the sorted hashes of their ids. Keys are those of `forget.TABLE`.
+        `gone` are the sorted hashes of their ids. Keys are those of `forget.COUNTED`.
         """
         return {}
 
@@ -87,7 +88,7 @@ class Stage:
         Only the files that are to change, and the counts of the task's record. Killed and run again, also on
         what the first time has written of it, it must end in the same bytes.
         """
-        forget_rows(folder, name, gone, output)
+        forget_rows(folder, name, gone, cls.evidence, output)
 
 
 class MapStage(Stage):
@@ -182,6 +183,14 @@ class Job:
         except TaskFailedError as error:
             raise TaskFailedError(f"{part}, {error}", error.trace) from error
         return {name: f"{self.folder}/{part}/{name}.parquet" for name in items}
+
+    def discard(self, *parts: str) -> None:
+        """Delete the files of parts that all who read them are done with; their task records stay.
+
+        So a part is never made again; call it when the `map` that reads it has returned.
+        """
+        for part in parts:
+            storage.remove_files(f"{self.folder}/{part}")
 
     def map_files(
         self, part: str, fn: Callable[[str, Output], None], paths: Mapping[str, str]

@@ -228,13 +228,10 @@ def remove_step(folder: str) -> None:
         os.rmdir(folder)
 
 
-def remove(path: str) -> None:
-    """Delete a folder with all that is in it, if it is there; of a link, the link."""
-    with explained(path):
-        if os.path.islink(path):
-            os.unlink(path)
-        elif os.path.exists(path):
-            shutil.rmtree(path)
+def remove_files(folder: str) -> None:
+    """Delete a folder of files, if it is there."""
+    with explained(folder), contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(folder)
 
 
 @contextlib.contextmanager

@@ -5,193 +5,249 @@ itself; the ledger names that document and the similarity. There is no transitiv
 gone because of A, C stays unless it is similar to A or to another document that is kept.
 """
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial, reduce
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import xxhash
-from numpy.typing import NDArray
 
-from classifiers.words import Words, words
 from pipeline.dataset import Dataset
 from pipeline.errors import InputError, RecipeError
 from pipeline.schema import REASON, unify, with_column
-from pipeline.shards import read_batches
-from pipeline.shuffle import exchange, merge, partitions_for, read_partition, scatter
+from pipeline.shards import count_rows, read_batches
+from pipeline.shuffle import read_partition
 from pipeline.stage import Job, Output, Stage
-from stages import candidates, minhash
-from stages.candidates import DATASETS, KEY_BYTES, KEYS, PAIRS, RANK_CLASSES, Numbering
-from stages.minhash import Permutations
-from stages.resolve import Evidence, Resolution
-from stages.verify import Verification, signature_column, signature_values
+from stages import minhash
+from stages.duplicates import COMMON_KEYS, Search
+from stages.numbering import ORDERS, Numbering, row_of, shard_of
+from stages.signed import Scheme, Shard, SignedFiles, Signer, orders_in, recall_states
 
-ADDED = pa.schema([("duplicate_of", pa.string()), ("similarity", pa.float32()), ("duplicates", pa.int32())])
-MEMORY = 64 << 20  # bytes of keys in a task; it decides how many tasks there are, never what they find
+ADDED = pa.schema(
+    [
+        ("duplicate_of", pa.string()),
+        ("similarity", pa.float32()),
+        ("duplicates", pa.int32()),
+        ("exact_only", pa.bool_()),
+    ]
+)
+SIGNATURES = "signatures"  # the part that later steps read
+PRESETS = {"fineweb": (14, 8, 5), "spark": (10, 1, 1)}  # bands, rows, words in a shingle
+SPARK_MOST = 100_000  # documents; with one value to a band nearly half of all pairs become candidates
+VALUES = 256  # in a signature at most, when the bands are chosen
+BLOCK_BYTES = 2_048  # of memory for each document of a block
 
 
 @dataclass(frozen=True)
 class Deduplicate(Stage):
     """Remove copies (of all words) and near-copies (MinHash-LSH, every pair verified), naming what stays.
 
-    Of similar documents the first in this order stays: split "val" before all else; the datasets as they
-    are listed; the one with more words; a hash of the words; shard name and row. Copies share the fate of the
-    first of them. Adds `duplicate_of` and `similarity` (what a rejected document is a duplicate of, and how
-    like) and `duplicates` (how many rejected documents name this one).
+    Of similar documents the first in this order stays: those of `against`, in its order; split "val"; the
+    datasets as they are listed; the higher quality; the one with more words; a hash of the id. Copies share
+    the fate of the first of them. Adds `duplicate_of` and `similarity` (what a rejected document is a
+    duplicate of, and how like), `duplicates` (how many rejected documents name this one) and `exact_only`
+    (too short for a shingle, so only copies of it were looked for).
+
+    `against` names datasets that nothing is removed from: what is like a document of theirs goes. If one is
+    the folder of another `deduplicate` step, say of last month's run, its signatures are read and not made
+    again, and the result is that of one step over both in which the earlier dataset comes first.
 
     Fields:
-        near: remove near-copies too; false removes only documents of equal words
         threshold: the least Jaccard similarity of two sets of shingles at which one goes
-        shingle: words in a shingle; a document of fewer words can only be a copy
+        preset: bands, rows and shingle of "fineweb" (14, 8, 5), of Spark's MinHashLSH as in GPT-3 ("spark":
+            10, 1, 1; for at most 100,000 documents), or "chosen" for the threshold, by `missed`
+        missed: with "chosen", the share of pairs at the threshold that you will bear not to find
+        shingle: words in a shingle, signs where no spaces are written; this and the next two, if given, stand
+            instead of the preset's
         bands: groups of signature values; two documents are compared when they agree in a whole group
         rows: values in a group; similarity s is found with chance 1 - (1 - s^rows)^bands
+        quality: column of scores from 0 to 1; used if it is there
         seed: chooses the permutations, as in datasketch
+        memory: megabytes that a task may take, about; changes no result
+        scratch: gigabytes on disk for keys that are being matched, about; changes no result
     """
 
-    near: bool = True
     threshold: float = 0.8
-    shingle: int = 5
-    bands: int = 20
-    rows: int = 6
+    preset: Literal["fineweb", "spark", "chosen"] = "fineweb"
+    missed: float = 0.01
+    shingle: int | None = None
+    bands: int | None = None
+    rows: int | None = None
+    quality: str = "quality"
     seed: int = 0
+    memory: int = 2_048
+    scratch: float = 100.0
+
+    inputs: ClassVar[Mapping[str, str]] = {"documents": "documents", "against": "documents"}
+    optional: ClassVar[frozenset[str]] = frozenset({"against"})
+    evidence: ClassVar[frozenset[str]] = frozenset({"duplicate_of"})
+    version: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         if not 0 < self.threshold <= 1:
             raise ValueError(f"threshold = {self.threshold} must be above 0 and at most 1")
-        for name in ("shingle", "bands", "rows"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} = {getattr(self, name)} must be at least 1")
+        if not 0 < self.missed < 1:
+            raise ValueError(f"missed = {self.missed} must be between 0 and 1")
+        for name in ("shingle", "bands", "rows", "memory", "scratch"):
+            value = getattr(self, name)
+            if value is not None and not (value > 0 if name == "scratch" else value >= 1):
+                raise ValueError(
+                    f"{name} = {value} must be {'more than 0' if name == 'scratch' else 'at least 1'}"
+                )
         if not 0 <= self.seed < 1 << 32:
             raise ValueError(f"seed = {self.seed} must be at least 0 and below 2^32")
-
-    def run(self, job: Job) -> None:
-        """Sign the documents, pair them where keys meet, verify the pairs, resolve, mark the documents."""
-        documents = job.inputs["documents"]
-        numbering = _numbered(job.step, documents)
-        shards, blocks, read = numbering.shards, numbering.blocks, documents.contents
-
-        signed = tuple(job.map("signatures", partial(self.sign, documents, numbering), shards, read).values())
-        partitions = partitions_for(KEY_BYTES * (self.bands + 1) * numbering.total, MEMORY)
-        keys = exchange(job, "keys", partial(self.meet, signed, partitions), shards, partitions)
-        buckets = {f"{partition:05d}": partition for partition in range(partitions)}
-        pairs = exchange(job, "pairs", partial(self.pair, keys, numbering), buckets, len(blocks))
-
-        verify = Verification(documents, numbering, signed, self.permutations, self.shingle, self.threshold)
-        sent = exchange(job, "sent", partial(verify.send_signatures, pairs), blocks, len(blocks))
-        estimated = tuple(job.map("estimated", partial(verify.estimate, sent), blocks).values())
-        doubted = merge(job, "doubted", estimated, len(blocks))
-        shingles = exchange(job, "shingles", partial(verify.send_shingles, doubted), blocks, len(blocks))
-        similar = tuple(job.map("similar", partial(verify.settle, shingles, estimated), blocks).values())
-
-        resolve = Resolution(numbering, signed)
-        ranked = merge(job, "ranked", similar, RANK_CLASSES)
-        kept = job.map("kept", resolve.keep, {"all": ranked})["all"]
-        evidence = Evidence(kept, pairs, sent, similar)
-        removed = exchange(job, "removed", partial(resolve.name, evidence), blocks, len(blocks))
-        job.map("shards", partial(self.mark, documents, numbering, removed), shards, read)
+        if self.preset == "spark" and self.shingle not in (None, 1):
+            raise ValueError(f"shingle = {self.shingle}: Spark's are single words; take another preset")
+        _ = self.scheme
 
     @property
-    def permutations(self) -> int:
-        """Values in a signature."""
-        return self.bands * self.rows
+    def scheme(self) -> Scheme:
+        """The bands, rows and shingles that the fields ask for."""
+        bands, rows, shingle = PRESETS.get(self.preset, PRESETS["fineweb"])
+        if self.preset == "chosen":
+            bands, rows = minhash.chosen_bands(self.threshold, self.missed, VALUES)
+        return Scheme(self.bands or bands, self.rows or rows, self.shingle or shingle, self.seed)
 
-    def sign(self, documents: Dataset, numbering: Numbering, shard: int, output: Output) -> None:
-        """What each document of a shard is known by: id, rank, the key of its words, its signature."""
-        writer = output.table(_signed(self.permutations))
-        by = minhash.permutations(self.permutations, self.seed)
-        for table in documents.batches(numbering.names[shard], ["id", "split", "text"]):
-            found = words(table["text"])
-            digests = _digests(found, table["text"])
-            val = pc.fill_null(pc.equal(table["split"], "val"), False).to_numpy()
-            ranks = candidates.ranks(val, numbering.datasets[shard], np.diff(found.offsets), digests)
-            columns = [table["id"], ranks, candidates.exact_keys(digests), self.signatures(found, by)]
-            writer.write(pa.table(columns, schema=writer.schema))
+    def preview(self) -> Mapping[str, list[dict[str, Any]]]:
+        """The probability of finding a pair, by its similarity."""
+        bands, rows, shingle, _ = vars(self.scheme).values()
+        steps = sorted({0.3, 0.4, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, self.threshold})
+        curve = [(step, minhash.found(step, bands, rows)) for step in steps]
+        title = (
+            f"pairs that {bands} bands of {rows} values find, by similarity of their {shingle}-word shingles"
+        )
+        return {
+            title: [
+                {
+                    "similarity": step,
+                    "found": f"{chance:.4f}",
+                    "": "█" * round(30 * chance),
+                    "then": "one goes" if step >= self.threshold else "compared, both stay",
+                }
+                for step, chance in curve
+            ]
+        }
 
-    def signatures(self, found: Words, by: Permutations) -> pa.Array:
-        """A signature for each document that has a shingle, if near-copies are wanted."""
-        if not self.near:
-            return pa.nulls(len(found.offsets) - 1, pa.binary(4 * self.permutations))
-        shingles = minhash.shingles(found, self.shingle)
-        return signature_column(minhash.signatures(shingles, by), np.diff(shingles.offsets) > 0)
+    def summary(self, dataset: Dataset) -> Mapping[str, list[dict[str, Any]]]:
+        """Keys that very many documents share."""
+        common = json.loads(dataset.side(COMMON_KEYS))
+        rows = [
+            {"documents": each["documents"], "first": ", ".join(each["first"][:3])} for each in common[:10]
+        ]
+        return {"keys that very many documents share: compared with the first 8 each": rows} if rows else {}
 
-    def meet(self, signed: tuple[str, ...], partitions: int, shard: int, output: Output) -> None:
-        """The keys under which documents of a shard may meet others: one of all words, one for each band."""
-        tables, start = [KEYS.empty_table()], 0
-        for table in read_batches(signed[shard], ["rank", "key", "signature"]):
-            numbers = candidates.numbers(shard, start, table.num_rows)
-            ranks = table["rank"].to_numpy()
-            tables.append(pa.table([table["key"], numbers, ranks], schema=KEYS))
-            long = pc.is_valid(table["signature"]).to_numpy()
-            bands = minhash.band_keys(signature_values(table["signature"])[long], self.bands, self.rows)
-            columns = [candidates.near_keys(bands), numbers[long], ranks[long]]
-            spread = [columns[0].ravel(), *(column.repeat(self.bands) for column in columns[1:])]
-            tables.append(pa.table(spread, schema=KEYS))
-            start += table.num_rows
-        keys = pa.concat_tables(tables)
-        scatter(output, keys, candidates.key_partitions(keys["key"].to_numpy(), partitions))
+    def run(self, job: Job) -> None:
+        """Sign the documents, search for duplicates, mark the documents."""
+        documents = job.inputs["documents"]
+        if not documents.shards:
+            raise InputError(f"{documents} has no shards; look at what its step read: pipeline status")
+        signed = self.signed(job)
+        own, total = signed.numbering.references, signed.numbering.total
+        if self.preset == "spark" and total > SPARK_MOST:
+            raise RecipeError(
+                f"step '{job.step}': preset = \"spark\" compares nearly half of all pairs, so it is "
+                f'for at most {SPARK_MOST:,} documents, and here are {total:,}; use "fineweb"'
+            )
+        search = Search(signed, self.threshold, self.memory << 20, int(self.scratch * 1e9))
+        decisions = search.run(job)
+        shards = {shard.name: own + number for number, shard in enumerate(signed.shards[own:])}
+        job.map("shards", partial(self.mark, signed, decisions), shards, documents.contents)
+        job.discard("told-merged", "references")
 
-    def pair(self, keys: tuple[str, ...], numbering: Numbering, partition: int, output: Output) -> None:
-        """The documents that meet under the keys of a partition, two by two."""
-        table = read_partition(keys, partition)
-        firsts, seconds, copies = candidates.pair_up(*(table[name].to_numpy() for name in KEYS.names))
-        scatter(output, pa.table([firsts, seconds, copies], schema=PAIRS), numbering.block_of(firsts))
+    def signed(self, job: Job) -> SignedFiles:
+        """The documents of `against`, then the step's own, all with signatures."""
+        against = job.inputs["against"].parts if "against" in job.inputs else ()
+        recalled = [self._recalled(job, place, part) for place, part in enumerate(against)]
+        plain = {place: part for place, part in enumerate(against) if not recalled[place]}
+        signed_here = self._references(job, plain)
+        shards: list[Shard] = []
+        end = 0
+        for place in range(len(against)):
+            found = recalled[place] or signed_here[place]
+            first, last = orders_in(found[0].signatures)
+            shards += [shard._replace(shift=end - first) for shard in found]
+            end += last - first
+        own = self._own(job, job.inputs["documents"], end)
+        rows = tuple(count_rows(shard.signatures) for shard in (*shards, *own))
+        numbering = Numbering(rows, len(shards), max(1, (self.memory << 20) // BLOCK_BYTES))
+        return SignedFiles(numbering, self.scheme, (*shards, *own))
 
-    def mark(
-        self, documents: Dataset, numbering: Numbering, removed: tuple[str, ...], shard: int, output: Output
-    ) -> None:
+    def _own(self, job: Job, documents: Dataset, first: int) -> list[Shard]:
+        """The documents that are to be deduplicated: split "val" of all of them, then by dataset."""
+        end = first + 1 + len(documents.parts)
+        if end > ORDERS:
+            raise RecipeError(
+                f"step '{job.step}': deduplicate puts at most {ORDERS:,} datasets in order; join some of them"
+            )
+        places = [(name, place, part) for place, part in enumerate(documents.parts) for name in part.shards]
+        items = {name: (part, name, (first, first + 1 + place, end)) for name, place, part in sorted(places)}
+        sign = Signer(self.scheme, self.quality).sign
+        paths = job.map(SIGNATURES, sign, items, documents.contents)
+        order = sorted(places, key=lambda each: (each[1], each[0]))
+        return [Shard(part, name, paths[name], "", 0) for name, _, part in order]
+
+    def _references(self, job: Job, against: Mapping[int, Dataset]) -> dict[int, list[Shard]]:
+        """Datasets to be compared with that bring no signatures."""
+        items = {
+            f"{place:03d}-{name}": (part, name, (0, 0, 1))
+            for place, part in against.items()
+            for name in sorted(part.shards)
+        }
+        sign = Signer(self.scheme, self.quality).sign
+        paths = job.map("references", sign, items, {}) if items else {}
+        return {
+            place: [Shard(part, name, paths[f"{place:03d}-{name}"], "", 0) for name in sorted(part.shards)]
+            for place, part in against.items()
+        }
+
+    def _recalled(self, job: Job, place: int, reference: Dataset) -> list[Shard]:
+        """The documents of an earlier step of this kind, kept and removed; empty if it is of another kind."""
+        [manifest], [folder] = reference.manifests, reference.folders
+        files = {
+            name: f"{folder}/{SIGNATURES}/{name}.parquet"
+            for name in sorted(manifest.tasks.get(SIGNATURES, {}))
+        }
+        for path in list(files.values())[:1]:
+            if differences := self.scheme.differs(path):
+                raise RecipeError(
+                    f"step '{job.step}': signatures of {folder} cannot be compared with those of this step: "
+                    f"{differences}; give both steps the same bands, rows, shingle and seed"
+                )
+        items = {f"{place:03d}-{name}": (reference, name, path) for name, path in files.items()}
+        states = job.map(f"states-{place:03d}", recall_states, items, {}) if items else {}
+        return [
+            Shard(reference, name, path, states[f"{place:03d}-{name}"], 0) for name, path in files.items()
+        ]
+
+    def mark(self, signed: SignedFiles, decisions: tuple[str, ...], shard: int, output: Output) -> None:
         """Write the documents of a shard with what was decided."""
-        decided = _decided(removed, numbering, shard)
+        documents, name, signatures, _, _ = signed.shards[shard]
+        marks = decided(decisions, signed.numbering, shard)
+        short = [table["short"] for table in read_batches(signatures, ["short"])]
+        marks = marks.append_column("exact_only", pa.chunked_array(short, pa.bool_()))
         writer = output.documents(unify([documents.schema, ADDED], output.folder))
         start = 0
-        for table in documents.batches(numbering.names[shard]):
-            marks = decided.slice(start, table.num_rows)
+        for table in documents.batches(name):
+            rows = marks.slice(start, table.num_rows)
             start += table.num_rows
             if "duplicates" in table.column_names:  # counted by an earlier step of this kind
                 earlier = pc.fill_null(table["duplicates"], 0)
-                marks = with_column(marks, "duplicates", pc.add(earlier, marks["duplicates"]))
+                rows = with_column(rows, "duplicates", pc.add(earlier, rows["duplicates"]))
             writer.write(
-                reduce(lambda rows, name: with_column(rows, name, marks[name]), marks.column_names, table)
+                reduce(
+                    lambda all_rows, each: with_column(all_rows, each, rows[each]), rows.column_names, table
+                )
             )
 
 
-def _numbered(step: str, documents: Dataset) -> Numbering:
-    if len(documents.parts) > DATASETS:
-        raise RecipeError(
-            f"step '{step}': deduplicate puts at most {DATASETS} datasets in order, and here are "
-            f"{len(documents.parts)}; join some of them in an earlier step"
-        )
-    if not documents.shards:
-        raise InputError(f"{documents} has no shards; look at what its step read: pipeline status")
-    return Numbering.of(documents)
-
-
-def _signed(permutations: int) -> pa.Schema:
-    return pa.schema(
-        [
-            ("id", pa.string()),
-            ("rank", pa.uint64()),
-            ("key", pa.uint64()),  # of all words
-            ("signature", pa.binary(4 * permutations)),  # null: too short
-        ]
-    )
-
-
-def _digests(found: Words, texts: pa.ChunkedArray) -> NDArray[np.uint64]:
-    """128 bits for each text: of its words or, where it has none, of its bytes."""
-    digests = minhash.digests(found)
-    wordless = np.flatnonzero(np.diff(found.offsets) == 0)
-    for row, text in zip(wordless, texts.take(pa.array(wordless)).to_pylist(), strict=True):
-        digests[row] = np.frombuffer(xxhash.xxh3_128_digest((text or "").encode()), "<u8")
-    return digests
-
-
-def _decided(removed: tuple[str, ...], numbering: Numbering, shard: int) -> pa.Table:
-    """The added columns and the reason for each document of a shard."""
-    told = read_partition(removed, shard // numbering.width)
-    numbers = told["document"].to_numpy()
-    told = told.filter(pa.array(candidates.shard_of(numbers) == shard))
-    rows = candidates.row_of(told["document"].to_numpy())
+def decided(decisions: tuple[str, ...], numbering: Numbering, shard: int) -> pa.Table:
+    """The added columns but `exact_only`, and the reason, for each document of a shard."""
+    told = read_partition(decisions, numbering.block_of_shard(shard))
+    told = told.filter(pa.array(shard_of(told["document"].to_numpy()) == shard))
+    rows = row_of(told["document"].to_numpy())
     goes = pc.is_valid(told["duplicate_of"]).to_numpy()
     place = np.full(numbering.rows[shard], -1)
     place[rows[goes]] = np.flatnonzero(goes)

@@ -19,6 +19,7 @@ EMPTY = np.uint32(0xFFFFFFFF)  # every value in the signature of a text without 
 
 Rows = NDArray[np.int64]
 
+_CHANCE = 1 / 256  # that two bytes of sketches agree where the values behind them do not
 _MULTIPLIER = np.uint64(0x9FB21C651E98DF25)
 _SALTS = np.array([0x2545F4914F6CDD1D, 0xD1342543DE82EF95], np.uint64)
 
@@ -73,20 +74,24 @@ def signatures(of: Shingles, by: Permutations) -> NDArray[np.uint32]:
     return out
 
 
-def band_keys(signed: NDArray[np.uint32], bands: int, rows: int) -> NDArray[np.uint64]:
-    """A hash of each `rows` values in turn and of the band's number: [texts, bands]."""
-    keys = np.empty((len(signed), bands), np.uint64)
-    _hash_bands(signed, rows, keys)
+def band_keys(signed: NDArray[np.uint32], rows: int, bands: range) -> NDArray[np.uint64]:
+    """A hash of the `rows` values of each band and of the band's number: [texts, bands]."""
+    keys = np.empty((len(signed), len(bands)), np.uint64)
+    _hash_bands(signed, rows, bands.start, keys)
     return keys
 
 
 def estimates(
-    signed: NDArray[np.uint32], rows: Rows, others: NDArray[np.uint32], other_rows: Rows
+    sketches: NDArray[np.uint8], rows: Rows, others: NDArray[np.uint8], other_rows: Rows
 ) -> NDArray[np.float64]:
-    """Estimated similarity of signed[rows[i]] and others[other_rows[i]]: the share of equal values."""
+    """Estimated similarity of sketches[rows[i]] and others[other_rows[i]], from 0 to 1.
+
+    A sketch has the low byte of each value of a signature: a quarter of the bytes for a little more error
+    ("b-bit minwise hashing", Li and König, 2010). Bytes agree where values do, and else once in 256.
+    """
     out = np.empty(len(rows), np.float64)
-    _agree(signed, rows, others, other_rows, out)
-    return out
+    _agree(sketches, rows, others, other_rows, out)
+    return np.maximum((out - _CHANCE) / (1 - _CHANCE), 0.0)
 
 
 def jaccards(ones: Shingles, texts: Rows, others: Shingles, other_texts: Rows) -> NDArray[np.float64]:
@@ -97,8 +102,29 @@ def jaccards(ones: Shingles, texts: Rows, others: Shingles, other_texts: Rows) -
 
 
 def standard_error(similarity: float, count: int) -> float:
-    """Of an estimate from `count` permutations when the sets have that Jaccard similarity."""
-    return float(np.sqrt(similarity * (1 - similarity) / count))
+    """Of an estimate from `count` bytes when the sets have that Jaccard similarity."""
+    agreeing = similarity + (1 - similarity) * _CHANCE
+    return float(np.sqrt(agreeing * (1 - agreeing) / count) / (1 - _CHANCE))
+
+
+def found(similarity: float, bands: int, rows: int) -> float:
+    """The probability that two texts of that similarity agree in all values of at least one band."""
+    return float(1 - (1 - similarity**rows) ** bands)
+
+
+def chosen_bands(threshold: float, missed: float, most: int) -> tuple[int, int]:
+    """(bands, rows): the steepest curve that misses at most a share of the pairs at the threshold.
+
+    The most rows to a band, so the fewest pairs below the threshold, for which enough bands fit into `most`
+    values. Raises ValueError where none fit.
+    """
+    for rows in range(most, 0, -1):
+        for bands in range(1, most // rows + 1):
+            if found(threshold, bands, rows) >= 1 - missed:
+                return bands, rows
+    raise ValueError(
+        f"no bands within {most} values find all but {missed:g} of the pairs at {threshold:g}; bear more"
+    )
 
 
 def digests(words: Words) -> NDArray[np.uint64]:
@@ -164,17 +190,17 @@ def _intersect(
 
 @kernel
 def _agree(
-    signed: NDArray[np.uint32],
+    sketches: NDArray[np.uint8],
     rows: Rows,
-    others: NDArray[np.uint32],
+    others: NDArray[np.uint8],
     other_rows: Rows,
     out: NDArray[np.float64],
 ) -> None:
     for pair in range(len(rows)):
         equal = 0
-        for place in range(signed.shape[1]):
-            equal += signed[rows[pair], place] == others[other_rows[pair], place]
-        out[pair] = equal / signed.shape[1]
+        for place in range(sketches.shape[1]):
+            equal += sketches[rows[pair], place] == others[other_rows[pair], place]
+        out[pair] = equal / sketches.shape[1]
 
 
 @kernel
@@ -206,14 +232,15 @@ def _sign(
 
 
 @kernel
-def _hash_bands(signed: NDArray[np.uint32], rows: int, keys: NDArray[np.uint64]) -> None:
+def _hash_bands(signed: NDArray[np.uint32], rows: int, first: int, keys: NDArray[np.uint64]) -> None:
     for text in range(len(signed)):
-        for band in range(keys.shape[1]):
+        for column in range(keys.shape[1]):
+            band = first + column
             state = np.uint64(band + 1) * _SALTS[0]
             for place in range(band * rows, (band + 1) * rows):
                 state = (state ^ np.uint64(signed[text, place])) * _MULTIPLIER
                 state ^= state >> np.uint64(29)
-            keys[text, band] = finalize(state)
+            keys[text, column] = finalize(state)
 
 
 @kernel

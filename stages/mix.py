@@ -89,7 +89,7 @@ class Mix(Stage):
 
     inputs: ClassVar[Mapping[str, str]] = {"documents": "tokens"}
     makes: ClassVar[str] = "sequences"
-    scratch: ClassVar[frozenset[str]] = frozenset({"units", "merged"})
+    leftovers: ClassVar[frozenset[str]] = frozenset({"units", "merged"})
 
     def __post_init__(self) -> None:
         given = [way for way in WAYS if getattr(self, way)]

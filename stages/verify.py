@@ -1,11 +1,11 @@
-"""Candidate pairs are checked: on their signatures and, where those leave doubt, on the texts themselves.
+"""Candidate pairs are checked: on sketches of their signatures and, where those leave doubt, on the texts.
 
 The two documents of a pair may lie far apart. What is known of the first is sent to the block of the second,
 once for each block, and meets the second there. So every file is read in order, and a task holds no more than
 what concerns the documents of one block.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,19 +13,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from classifiers.words import words
-from pipeline.dataset import Dataset
-from pipeline.shards import read_batches, read_rows, read_schema
-from pipeline.shuffle import PARTITION, read_partition, scatter, stream_partition
+from pipeline.shards import read_batches
+from pipeline.shuffle import GROUP_ROWS, PARTITION, read_partition, scatter, stream_partition
 from pipeline.stage import Output
 from stages import minhash
-from stages.candidates import Numbering, by_shard, rank_classes, unique_pairs
+from stages.candidates import unique_pairs
 from stages.minhash import Shingles
+from stages.numbering import Numbers, Rows, by_shard, lengths_of
+from stages.signed import KEPT, Signed
 
 ERRORS = 3  # standard errors from the threshold within which an estimate is not believed
-_CHUNK = 256  # documents whose shingles or texts are handled at once
-
-Numbers = NDArray[np.uint64]
+RUN_ROWS = 4_096  # in a row group of what is merged by rank
+_ROWS = 256  # sent rows that are put together at once
 
 SIMILAR = pa.schema(
     [
@@ -36,40 +35,39 @@ SIMILAR = pa.schema(
         ("similarity", pa.float32()),  # null while in doubt
     ]
 )
+CERTAIN = "certain"  # the part with the pairs that need no text
 
 
 @dataclass(frozen=True)
 class Verification:
-    """Four phases of a task per block: signatures are sent, pairs estimated; shingles sent, pairs settled."""
+    """Phases of a task per block: sketches sent, pairs estimated; shingles sent, pairs settled; sorted."""
 
-    documents: Dataset
-    numbering: Numbering
-    signed: tuple[str, ...]  # the files of signatures, by shard
-    permutations: int
-    shingle: int
+    signed: Signed
     threshold: float
 
-    def send_signatures(self, pairs: Sequence[str], block: int, output: Output) -> None:
-        """The signature, rank and id of each first to the blocks of its seconds."""
+    def send_sketches(self, pairs: Sequence[str], block: int, output: Output) -> None:
+        """The sketch and rank of each first that may be named to the blocks of its seconds."""
         table = read_partition(pairs, block)
-        table = table.filter(pc.invert(table["copy"]))
         firsts, seconds = unique_pairs(table["first"].to_numpy(), table["second"].to_numpy())
+        may = self._kept(firsts)
+        firsts, seconds = firsts[may], seconds[may]
         output.count(candidates=len(firsts))
-        columns = ["id", "rank", "signature"]
-        known = [read_rows(self.signed[shard], rows, columns) for shard, rows in by_shard(np.unique(firsts))]
-        empty = read_schema(self.signed[0]).empty_table().select(columns)
-        self._send(firsts, seconds, pa.concat_tables([empty, *known]), output)
+        distinct = np.unique(firsts)
+        values, width = self._sketches(distinct), pa.binary(self.signed.scheme.permutations)
+        column = pa.Array.from_buffers(width, len(values), [None, pa.py_buffer(values)])
+        known = pa.table({"rank": pa.array(self._ranks(distinct)), "sketch": column})
+        self._send(firsts, seconds, known, output)
 
     def estimate(self, sent: Sequence[str], block: int, output: Output) -> None:
-        """Keep the pairs that may be similar; the similarity is null where the estimate leaves doubt."""
-        signatures, ranks = self._signatures(block)
-        start = self.numbering.starts[self.numbering.shards_of(block)[0]]
-        error = ERRORS * minhash.standard_error(self.threshold, self.permutations)
+        """Keep the pairs that may be similar: apart those that are (CERTAIN), and those in doubt."""
+        own = _seconds(sent, block)
+        sketches, ranks = self._sketches(own), self._ranks(own)
+        error = ERRORS * minhash.standard_error(self.threshold, self.signed.scheme.permutations)
         similar = [SIMILAR.empty_table()]
         for table in stream_partition(sent, block):
-            theirs, parents, seconds = signature_values(table["signature"]), *_pairs(table)
-            places = self.numbering.places(seconds) - start
-            estimates = minhash.estimates(theirs, parents, signatures, places)
+            theirs, parents, seconds = _sketch_values(table["sketch"]), *_pairs(table)
+            places = np.searchsorted(own, seconds)
+            estimates = minhash.estimates(theirs, parents, sketches, places)
             likely = estimates >= self.threshold - error
             parents, places, estimates = parents[likely], places[likely], estimates[likely]
             columns = [
@@ -81,47 +79,61 @@ class Verification:
             ]
             similar.append(pa.table(columns, schema=SIMILAR))
         pairs = pa.concat_tables(similar)
-        output.count(doubts=pairs["similarity"].null_count)
-        scatter(output, pairs, self.numbering.block_of(pairs["first"].to_numpy()))
+        doubted = pc.is_null(pairs["similarity"])
+        output.table(SIMILAR, part=CERTAIN).write(pairs.filter(pc.invert(doubted)))
+        pairs = pairs.filter(doubted)
+        output.count(doubts=pairs.num_rows)
+        scatter(output, pairs, self.signed.numbering.block_of(pairs["first"].to_numpy()))
 
-    def send_shingles(self, estimated: Sequence[str], block: int, output: Output) -> None:
-        """The shingles of each first of a pair in doubt to the blocks of its seconds."""
-        table = read_partition(estimated, block)
-        table = table.filter(pc.is_null(table["similarity"]))
+    def plan_waves(self, doubted: Sequence[str], limit: int, blocks: range, output: Output) -> None:
+        """Blocks of firsts by wave: as many at once as send at most `limit` bytes of shingles."""
+        waves, wave, held = [], 0, 0
+        for block in blocks:
+            ranks = read_partition(doubted, block, ["first_rank"])["first_rank"].to_numpy()
+            size = 8 * int(lengths_of(np.unique(ranks)).sum())
+            if held and held + size > limit:
+                wave, held = wave + 1, 0
+            held += size
+            waves.append(wave)
+        schema = pa.schema([("wave", pa.int64())])
+        output.table(schema).write(pa.table([pa.array(waves, pa.int64())], schema=schema))
+
+    def send_shingles(self, doubted: Sequence[str], block: int, output: Output) -> None:
+        """The shingles and rank of each first of a pair in doubt to the blocks of its seconds."""
+        table = read_partition(doubted, block)
+        distinct, at = np.unique(table["first"].to_numpy(), return_index=True)
+        shingles = self._shingles(distinct)
+        known = {
+            "rank": table["first_rank"].take(pa.array(at)),
+            "shingles": pa.ListArray.from_arrays(shingles.offsets.astype(np.int32), shingles.hashes),
+        }
         firsts, seconds = unique_pairs(table["first"].to_numpy(), table["second"].to_numpy())
-        shingles = self._shingles(np.unique(firsts))
-        column = pa.ListArray.from_arrays(shingles.offsets.astype(np.int32), shingles.hashes)
-        self._send(firsts, seconds, pa.table({"shingles": column}), output)
+        self._send(firsts, seconds, pa.table(known), output)
 
-    def settle(self, sent: Sequence[str], estimated: Sequence[str], block: int, output: Output) -> None:
-        """Compute the similarity of the pairs in doubt, and keep those above the threshold."""
-        similar = read_similar(estimated[block])
-        doubted = similar.filter(pc.is_null(similar["similarity"]))
-        settled = self._settled(sent, block, np.unique(doubted["second"].to_numpy()))
-        doubted = doubted.sort_by([("first", "ascending"), ("second", "ascending")])
-        doubted = doubted.set_column(4, SIMILAR.field(4), pa.array(settled.astype(np.float32)))
-        pairs = pa.concat_tables(
-            [similar.filter(pc.is_valid(similar["similarity"])), doubted.filter(settled >= self.threshold)]
-        )
-        output.count(similar=pairs.num_rows)
-        scatter(output, pairs, rank_classes(pairs["second_rank"].to_numpy()))
-
-    def _settled(self, sent: Sequence[str], block: int, seconds: Numbers) -> NDArray[np.float64]:
-        """Exact similarities of the pairs in doubt, by first and then by second."""
-        own = self._shingles(seconds)
-        firsts, others, similarities = [np.empty(0, np.uint64)], [np.empty(0, np.uint64)], [np.empty(0)]
+    def settle(self, sent: Sequence[str], block: int, output: Output) -> None:
+        """Compute the similarity of the pairs in doubt whose shingles have come; keep the similar ones."""
+        seconds = _seconds(sent, block)
+        own, ranks = self._shingles(seconds), self._ranks(seconds)
+        writer = output.table(SIMILAR)
         for table in stream_partition(sent, block):
-            parents, numbers = _pairs(table)
-            theirs = _shingle_values(table["shingles"])
-            similarities.append(minhash.jaccards(theirs, parents, own, np.searchsorted(seconds, numbers)))
-            firsts.append(table["first"].to_numpy()[parents])
-            others.append(numbers)
-        order = np.lexsort((np.concatenate(others), np.concatenate(firsts)))
-        return np.concatenate(similarities)[order]
+            theirs, parents, numbers = _shingle_values(table["shingles"]), *_pairs(table)
+            places = np.searchsorted(seconds, numbers)
+            found = minhash.jaccards(theirs, parents, own, places)
+            firsts, first_ranks = (table[name].to_numpy()[parents] for name in ("first", "rank"))
+            columns = [firsts, numbers, first_ranks, ranks[places], found.astype(np.float32)]
+            rows = pa.table(columns, schema=SIMILAR)
+            writer.write(rows.filter(pa.array(found >= self.threshold)))
+
+    def sort(self, files: Sequence[str], output: Output) -> None:
+        """All similar pairs of a block in one file, in precedence of the second."""
+        table = read_similar(files)
+        order = np.lexsort([table[name].to_numpy() for name in ("first", "second", "second_rank")])
+        output.count(similar=table.num_rows)
+        output.table(SIMILAR, group_rows=RUN_ROWS).write(table.take(pa.array(order)))
 
     def _send(self, firsts: Numbers, seconds: Numbers, known: pa.Table, output: Output) -> None:
         """Write what is `known` of each distinct first, ascending, to the blocks of its seconds."""
-        blocks = self.numbering.block_of(seconds)
+        blocks = self.signed.numbering.block_of(seconds)
         order = np.lexsort((seconds, firsts, blocks))
         firsts, seconds, blocks = firsts[order], seconds[order], blocks[order]
         new = np.ones(len(firsts), np.bool_)
@@ -130,59 +142,56 @@ class Verification:
         places = np.searchsorted(np.unique(firsts), firsts[bounds[:-1]])
         fields = [("first", pa.uint64()), ("seconds", pa.list_(pa.uint64())), *known.schema]
         schema = pa.schema([*fields, (PARTITION, pa.uint32())])
-        writer = output.table(schema)
-        for start in range(0, len(places), _CHUNK):
-            edges = bounds[start : start + _CHUNK + 1]
+        writer = output.table(schema, group_rows=GROUP_ROWS)
+        for start in range(0, len(places), _ROWS):
+            edges = bounds[start : start + _ROWS + 1]
             lists = pa.ListArray.from_arrays(
                 (edges - edges[0]).astype(np.int32), seconds[edges[0] : edges[-1]]
             )
-            rows = known.take(pa.array(places[start : start + _CHUNK]))
+            rows = known.take(pa.array(places[start : start + _ROWS]))
             columns = [firsts[edges[:-1]], lists, *rows.columns, blocks[edges[:-1]]]
             writer.write(pa.table(columns, schema=schema))
 
-    def _signatures(self, block: int) -> tuple[NDArray[np.uint32], Numbers]:
-        """Signatures [documents, permutations] and ranks of all documents of a block."""
-        paths = (self.signed[shard] for shard in self.numbering.shards_of(block))
-        tables = [table for path in paths for table in read_batches(path, ["signature", "rank"])]
-        signatures = [np.empty((0, self.permutations), np.uint32)]
-        signatures += [signature_values(table["signature"]) for table in tables]
-        ranks = [np.empty(0, np.uint64), *(table["rank"].to_numpy() for table in tables)]
-        return np.concatenate(signatures), np.concatenate(ranks)
+    def _kept(self, firsts: Numbers) -> NDArray[np.bool_]:
+        """Which of ascending documents may be named: all but those of references that went themselves."""
+        kept = [self.signed.states(shard)[rows] == KEPT for shard, rows in by_shard(firsts)]
+        return np.concatenate([np.empty(0, np.bool_), *kept])
+
+    def _sketches(self, numbers: Numbers) -> NDArray[np.uint8]:
+        """Those of ascending documents, [documents, permutations]."""
+        found = [self.signed.sketches(shard, rows) for shard, rows in by_shard(numbers)]
+        return np.concatenate([np.empty((0, self.signed.scheme.permutations), np.uint8), *found])
+
+    def _ranks(self, numbers: Numbers) -> Numbers:
+        ranks = [self.signed.texts(shard)[2][rows] for shard, rows in by_shard(numbers)]
+        return np.concatenate([np.empty(0, np.uint64), *ranks])
 
     def _shingles(self, numbers: Numbers) -> Shingles:
         """The sets of shingles of ascending documents."""
-        found = [minhash.sets(minhash.shingles(words(texts), self.shingle)) for texts in self._texts(numbers)]
+        found = [each for shard, rows in by_shard(numbers) for each in self.signed.shingles(shard, rows)]
         sizes = np.concatenate([np.empty(0, np.int64), *(np.diff(each.offsets) for each in found)])
         hashes = np.concatenate([np.empty(0, np.uint64), *(each.hashes for each in found)])
         return Shingles(hashes, np.append(0, np.cumsum(sizes)))
 
-    def _texts(self, numbers: Numbers) -> Iterator[pa.ChunkedArray]:
-        """The texts of ascending documents, a few at a time."""
-        for shard, rows in by_shard(numbers):
-            for start in range(0, len(rows), _CHUNK):
-                name = self.numbering.names[shard]
-                yield self.documents.take(name, rows[start : start + _CHUNK], ["text"])["text"]
+
+def read_similar(files: Sequence[str]) -> pa.Table:
+    """All pairs of some files of SIMILAR rows."""
+    tables = (table for path in files for table in read_batches(path, SIMILAR.names))
+    return pa.concat_tables([SIMILAR.empty_table(), *tables])
 
 
-def signature_column(signatures: NDArray[np.uint32], present: NDArray[np.bool_]) -> pa.Array:
-    """Signatures as fixed-size binary, little-endian; null where not present."""
-    rows, count = signatures.shape
-    validity = pa.py_buffer(np.packbits(present, bitorder="little"))
-    data = pa.py_buffer(np.ascontiguousarray(signatures, "<u4"))
-    return pa.Array.from_buffers(pa.binary(4 * count), rows, [validity, data])
+def _seconds(sent: Sequence[str], block: int) -> Numbers:
+    """The distinct seconds of pairs that a block was sent, ascending."""
+    found = np.empty(0, np.uint64)
+    for table in stream_partition(sent, block, ["seconds"]):
+        found = np.union1d(found, table["seconds"].combine_chunks().flatten().to_numpy())
+    return found
 
 
-def read_similar(path: str) -> pa.Table:
-    """All pairs of a file of SIMILAR rows."""
-    return pa.concat_tables([SIMILAR.empty_table(), *read_batches(path, SIMILAR.names)])
-
-
-def signature_values(column: pa.ChunkedArray) -> NDArray[np.uint32]:
-    """Signatures [rows, permutations] from their column; what a null row holds means nothing."""
-    values = column.combine_chunks()
-    width = column.type.byte_width
-    data = np.frombuffer(values.buffers()[1], np.uint8)[values.offset * width :][: len(values) * width]
-    return data.view("<u4").reshape(len(values), width // 4)
+def _sketch_values(column: pa.ChunkedArray) -> NDArray[np.uint8]:
+    values, width = column.combine_chunks(), column.type.byte_width
+    data = np.frombuffer(values.buffers()[1], np.uint8)
+    return data[values.offset * width :][: len(values) * width].reshape(len(values), width)
 
 
 def _shingle_values(column: pa.ChunkedArray) -> Shingles:
@@ -190,7 +199,7 @@ def _shingle_values(column: pa.ChunkedArray) -> Shingles:
     return Shingles(values.flatten().to_numpy(), np.append(0, np.cumsum(values.value_lengths().to_numpy())))
 
 
-def _pairs(table: pa.Table) -> tuple[NDArray[np.int64], Numbers]:
+def _pairs(table: pa.Table) -> tuple[Rows, Numbers]:
     """(row of the first, number of the second) for each pair."""
     lists = table["seconds"].combine_chunks()
     return np.repeat(np.arange(len(lists)), lists.value_lengths().to_numpy()), lists.flatten().to_numpy()

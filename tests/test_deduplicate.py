@@ -4,150 +4,54 @@ The twin is the definition in plain Python: no shards, no partitions, no blocks.
 """
 
 import json
-import random
-from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
-from typing import Any, ClassVar
 
 import pyarrow as pa
 import pytest
-from duplicates import Rows, Sources, Twin, grams, jaccard
+from duplicates import (
+    Twin,
+    corpus,
+    edited,
+    grams,
+    jaccard,
+    kept,
+    parsed,
+    prose,
+    removed,
+    run,
+    shards,
+    some_sources,
+    write,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import shuffle
 from pipeline.dataset import Dataset
 from pipeline.errors import InputError, RecipeError
-from pipeline.executors import Executor, Inline, Processes
-from pipeline.files import Files
-from pipeline.output import Output
-from pipeline.recipe import parse
+from pipeline.executors import Inline, Processes
+from pipeline.hashing import hash_text
 from pipeline.runner import Run
-from pipeline.schema import DOCUMENT, aligned
-from pipeline.stage import Job, Stage
-from stages import candidates, deduplicate
+from pipeline.stage import Job
+from stages import candidates, deduplicate, duplicates, minhash
 from stages.deduplicate import Deduplicate
-
-
-@dataclass(frozen=True)
-class Given(Stage):
-    """Documents as the test wrote them."""
-
-    files: Files
-    source: str
-    inputs: ClassVar[Mapping[str, str]] = {}
-
-    def run(self, job: Job) -> None:
-        job.map("shards", self.read, job.files(self.files, self.source))
-
-    def read(self, path: str, output: Output) -> None:
-        rows = pa.Table.from_pylist(json.loads(Path(path).read_text()) or [{"id": ""}])
-        output.documents(DOCUMENT).write(aligned(rows, DOCUMENT).filter(pa.compute.field("id") != ""))
-
-
-STAGES = {"given": Given, "deduplicate": Deduplicate}
-
-
-def write(folder: Path, sources: Sources) -> str:
-    """Write the documents, with ids `<source>/<shard>/<row>`, and return the steps that read them."""
-    recipe = ""
-    for source, shards in sources.items():
-        for number, rows in enumerate(shards):
-            path = folder / source / f"{number:03d}.json"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            named = [
-                {"id": f"{source}/{number:03d}/{n}", "split": "train", **row} for n, row in enumerate(rows)
-            ]
-            path.write_text(json.dumps([{"source": source, **row} for row in named]))
-        recipe += f'[steps.{source}]\nstage = "given"\nfiles = "{source}/*.json"\nsource = "{source}"\n'
-    return recipe
-
-
-def run(
-    folder: Path, sources: Sources, out: str = "out", executor: Executor | None = None, **fields: Any
-) -> Dataset:
-    """Deduplicate the sources, in the order given."""
-    recipe = write(folder, sources)
-    recipe += f'[steps.unique]\nstage = "deduplicate"\ndocuments = {json.dumps(list(sources))}\n'
-    recipe += "".join(f"{name} = {json.dumps(value)}\n" for name, value in fields.items())
-    Run(parsed(recipe, folder), str(folder / out), executor or Inline(), say=lambda line: None).run()
-    return Dataset(str(folder / out / "unique"))
-
-
-def parsed(recipe: str, folder: Path) -> Any:
-    return parse(recipe.encode(), "test", str(folder), STAGES)
-
-
-def removed(dataset: Dataset) -> dict[str, tuple[str, float, str]]:
-    """id -> (the one that stays, similarity, reason)."""
-    if not (table := dataset.rejected()).num_rows:
-        return {}
-    columns = table.select(["id", "duplicate_of", "similarity", "reason"]).to_pylist()
-    return {row["id"]: (row["duplicate_of"], row["similarity"], row["reason"]) for row in columns}
-
-
-def kept(dataset: Dataset) -> dict[str, int]:
-    """id -> how many go because of it."""
-    table = dataset.read(["id", "duplicates", "duplicate_of"])
-    assert table["duplicate_of"].null_count == table.num_rows
-    return dict(zip(table["id"].to_pylist(), table["duplicates"].to_pylist(), strict=True))
-
-
-def shards(folder: Path, out: str) -> dict[str, bytes]:
-    """The bytes of what stays and of the ledger."""
-    unique = folder / out / "unique"
-    paths = [*unique.glob("shards/*.parquet"), *unique.glob("rejected/*.parquet")]
-    return {str(path.relative_to(unique)): path.read_bytes() for path in paths}
-
-
-@st.composite
-def some_sources(draw: st.DrawFn) -> dict[str, list[Rows]]:
-    """Few long texts and many edits of them, in one to three sources of one or two shards."""
-    size = draw(st.integers(8, 40))
-    alphabet = [[f"{base}{place}" for place in range(size)] for base in "ab"]
-
-    def document() -> dict[str, Any]:
-        text = list(draw(st.sampled_from(alphabet)))
-        for place in draw(st.lists(st.integers(0, size - 1), max_size=3)):
-            text[place] = draw(st.sampled_from(["", "x", "y z"]))
-        text = text[: draw(st.sampled_from([size, size, size - 2, 3, 0]))]
-        return {"text": " ".join(text), "split": draw(st.sampled_from(["train", "train", "val"]))}
-
-    names = ["one", "two", "three"][: draw(st.integers(1, 3))]
-    return {
-        name: [[document() for _ in range(draw(st.integers(0, 8)))] for _ in range(draw(st.integers(1, 2)))]
-        for name in names
-    }
 
 
 @settings(deadline=None, max_examples=25)
 @given(
     some_sources(),
     st.sampled_from([(8, 1, 2, 0.5), (6, 3, 3, 0.6), (16, 1, 1, 0.8), (3, 5, 5, 0.9)]),
-    st.booleans(),
 )
-def test_it_is_what_the_twin_says(tmp_path_factory, sources, numbers, near):
+def test_it_is_what_the_twin_says(tmp_path_factory, sources, numbers):
     bands, rows, shingle, threshold = numbers
-    stage = Deduplicate(near, threshold, shingle, bands, rows, seed=7)
-    dataset = run(tmp_path_factory.mktemp("run"), sources, **vars(stage))
+    fields = {"threshold": threshold, "shingle": shingle, "bands": bands, "rows": rows, "seed": 7}
+    stage = Deduplicate(**fields)
+    dataset = run(tmp_path_factory.mktemp("run"), sources, **fields)
     expected = Twin(sources, stage).removed()
     assert removed(dataset) == expected
     everything = [name for _, name, _, _ in Twin(sources, stage).order]
     names = [stays for stays, _, _ in expected.values()]
     assert kept(dataset) == {name: names.count(name) for name in everything if name not in expected}
-
-
-def prose(seed: int, count: int = 120) -> list[str]:
-    chance = random.Random(seed)
-    return [f"w{chance.randrange(10**6)}" for _ in range(count)]
-
-
-def edited(text: list[str], count: int, seed: int) -> list[str]:
-    """Replace `count` words one after another, so that count + 4 shingles change."""
-    at = random.Random(seed).randrange(len(text) - count)
-    return text[:at] + [f"e{seed}x{n}" for n in range(count)] + text[at + count :]
 
 
 def test_no_closure_along_a_chain(tmp_path):
@@ -182,12 +86,23 @@ def test_datasets_go_by_their_order_and_validation_before_all(tmp_path):
     assert kept(both) == {"crawl/000/0": 2}
 
 
-def test_the_longer_text_stays_then_the_first_copy(tmp_path):
+def first_of(*names: str) -> str:
+    """Of documents that are alike in all else the one whose id has the least hash."""
+    hashes = hash_text(pa.array(names)).tolist()
+    return names[hashes.index(min(hashes))]
+
+
+def test_the_better_text_stays_then_the_longer_then_the_one_of_the_lesser_id(tmp_path):
     text = prose(6)
     texts = [text, [*text, "end"], [*text, "End!"]]
     dataset = run(tmp_path, {"crawl": [[{"text": " ".join(each)} for each in texts]]})
-    assert kept(dataset) == {"crawl/000/1": 2}
-    assert removed(dataset)["crawl/000/2"] == ("crawl/000/1", 1.0, "duplicate:exact")
+    stays = first_of("crawl/000/1", "crawl/000/2")
+    [other] = {"crawl/000/1", "crawl/000/2"} - {stays}
+    assert kept(dataset) == {stays: 2}
+    assert removed(dataset)[other] == (stays, 1.0, "duplicate:exact")
+    scores = [0.9, 0.5, None]
+    rows = [{"text": " ".join(each), "quality": score} for each, score in zip(texts, scores, strict=True)]
+    assert kept(run(tmp_path / "scored", {"crawl": [rows]})) == {"crawl/000/0": 2}
 
 
 SCRIPTS = [
@@ -209,9 +124,9 @@ def test_all_scripts_are_deduplicated_alike(tmp_path):
     dataset = run(tmp_path, {"crawl": [rows, copies, near]}, threshold=0.7)
     assert kept(dataset) == {f"crawl/002/{n}": 2 for n in range(len(SCRIPTS))}
     assert {reason for _, _, reason in removed(dataset).values()} == {"duplicate:near"}
-    exact = removed(run(tmp_path, {"crawl": [rows, copies, near]}, out="exact", near=False))
+    exact = removed(run(tmp_path / "exact", {"books": [rows], "crawl": [copies]}))
     assert exact == {
-        f"crawl/001/{n}": (f"crawl/000/{n}", 1.0, "duplicate:exact") for n in range(len(SCRIPTS))
+        f"crawl/000/{n}": (f"books/000/{n}", 1.0, "duplicate:exact") for n in range(len(SCRIPTS))
     }
 
 
@@ -228,30 +143,22 @@ def test_short_texts_go_only_as_copies_and_wordless_ones_by_their_bytes(tmp_path
         "字",
     ]
     dataset = run(tmp_path, {"crawl": [[{"text": text} for text in texts]]}, threshold=0.1)
+    pairs = [{"crawl/000/0", "crawl/000/1"}, {"crawl/000/3", "crawl/000/4"}, {"crawl/000/6", "crawl/000/7"}]
     assert removed(dataset) == {
-        "crawl/000/1": ("crawl/000/0", 1.0, "duplicate:exact"),
-        "crawl/000/4": ("crawl/000/3", 1.0, "duplicate:exact"),
-        "crawl/000/7": ("crawl/000/6", 1.0, "duplicate:exact"),
+        other: (stays, 1.0, "duplicate:exact")
+        for stays, pair in ((first_of(*pair), pair) for pair in pairs)
+        for other in pair - {stays}
     }
-
-
-def corpus(groups: int, seed: int) -> list[list[str]]:
-    """Of each group a text and two edits of up to an eighth of it, shuffled."""
-    chance = random.Random(seed)
-    texts = []
-    for group in range(groups):
-        text = prose(1000 * seed + group, chance.randrange(60, 300))
-        texts += [
-            text,
-            *(edited(text, chance.randrange(1, len(text) // 8), chance.randrange(10**6)) for _ in "ab"),
-        ]
-    chance.shuffle(texts)
-    return texts
+    assert dataset.read()["exact_only"].to_pylist() == [True] * 6
+    long = run(
+        tmp_path / "long", {"crawl": [[{"text": "five words are one shingle"}, {"text": "four are not one"}]]}
+    )
+    assert long.read()["exact_only"].to_pylist() == [False, True]
 
 
 def test_similar_pairs_lose_one_side_and_nothing_else_goes(tmp_path):
     texts = [" ".join(text) for text in corpus(120, seed=3)]
-    dataset = run(tmp_path, {"crawl": [[{"text": text} for text in texts[n::4]] for n in range(4)]})
+    dataset = run(tmp_path, {"crawl": [[{"text": text} for text in texts[n::4]] for n in range(4)]}, bands=40)
     sets = {f"crawl/{n % 4:03d}/{n // 4}": grams(text, 5) for n, text in enumerate(texts)}
     gone, stays = removed(dataset), kept(dataset)
     for name, (other, similarity, _) in gone.items():
@@ -272,18 +179,22 @@ def test_the_same_bytes_for_other_partitions_workers_and_orders(tmp_path, monkey
     assert len(expected) == 12
     run(tmp_path, sources, "workers", Processes(2))
     assert shards(tmp_path, "workers") == expected
-    monkeypatch.setattr(deduplicate, "MEMORY", 10_000)
-    monkeypatch.setattr(candidates, "BLOCK_ROWS", 1)
+    monkeypatch.setattr(duplicates, "_ROOM", 40_000)
+    monkeypatch.setattr(deduplicate, "BLOCK_BYTES", 1 << 20)
     monkeypatch.setattr(shuffle, "FAN_IN", 2)
     monkeypatch.setattr(shuffle, "GROUP_ROWS", 16)
-    run(tmp_path, sources, "small")
+    run(tmp_path, sources, "small", memory=20, scratch=1e-9)
     assert shards(tmp_path, "small") == expected
-    assert len(list((tmp_path / "small/unique/pairs").iterdir())) == 4
-    assert len(list((tmp_path / "small/unique/estimated").iterdir())) == 6
-    monkeypatch.setattr(candidates, "BLOCKS", 4)
-    run(tmp_path, sources, "blocks")
-    assert shards(tmp_path, "blocks") == expected
-    assert len(list((tmp_path / "blocks/unique/estimated").iterdir())) == 3
+    tasks = {path.name: len(list(path.iterdir())) for path in (tmp_path / "small/unique/tasks").iterdir()}
+    assert tasks["keys-013"] == tasks["doubted"] + 1 == 6
+    assert tasks["pairs-013"] > 1 < tasks["ranked"] and "settled-001" in tasks
+    assert sorted(path.name for path in (tmp_path / "small/unique").iterdir() if path.is_dir()) == [
+        "log",
+        "rejected",
+        "shards",
+        "signatures",
+        "tasks",
+    ]
     listed = write(tmp_path, sources).replace(
         '"crawl/*.json"', json.dumps([f"crawl/{n:03d}.json" for n in (2, 0, 3, 1)])
     )
@@ -316,10 +227,47 @@ def test_nonsense_is_refused(tmp_path, field):
         parsed(f"{recipe}{name} = {value}\n", tmp_path)
 
 
-def test_nothing_to_read_and_too_many_datasets_are_refused(tmp_path):
+def test_nothing_to_read_and_too_many_datasets_are_refused(tmp_path, monkeypatch):
     job = Job("unique", {"documents": Dataset()}, str(tmp_path), Inline())
     with pytest.raises(InputError, match="no shards"):
         Deduplicate().run(job)
-    job = Job("unique", {"documents": Dataset(*map(str, range(129)))}, str(tmp_path), Inline())
-    with pytest.raises(RecipeError, match="128 datasets"):
-        Deduplicate().run(job)
+    recipe = write(tmp_path, {"crawl": [[{"text": "one"}]], "books": [[{"text": "one"}]]})
+    recipe += '[steps.unique]\nstage = "deduplicate"\ndocuments = ["crawl", "books"]\n'
+    monkeypatch.setattr(deduplicate, "ORDERS", 2)
+    with pytest.raises(RecipeError, match="at most 2 datasets"):
+        Run(parsed(recipe, tmp_path), str(tmp_path / "out"), Inline(), say=lambda line: None).run()
+
+
+def test_presets_and_bands_chosen_for_a_threshold():
+    names = {preset: Deduplicate(preset=preset).scheme for preset in ("fineweb", "spark")}
+    assert [vars(scheme) | {"seed": 0} for scheme in names.values()] == [
+        {"bands": 14, "rows": 8, "shingle": 5, "seed": 0},
+        {"bands": 10, "rows": 1, "shingle": 1, "seed": 0},
+    ]
+    scheme = Deduplicate(preset="chosen", threshold=0.7, missed=0.02).scheme
+    assert minhash.found(0.7, scheme.bands, scheme.rows) >= 0.98 and scheme.permutations <= 256
+    for rows in range(scheme.rows + 1, 20):  # a steeper curve would need more values
+        assert minhash.found(0.7, 256 // rows, rows) < 0.98
+    [(title, curve)] = Deduplicate().preview().items()
+    assert "14 bands of 8" in title
+    assert {row["similarity"]: row["found"] for row in curve}[0.8] == f"{1 - (1 - 0.8**8) ** 14:.4f}"
+    with pytest.raises(ValueError, match="bear more"):
+        Deduplicate(preset="chosen", threshold=0.01, missed=0.001)
+
+
+def test_the_preset_of_spark_is_for_few_documents(tmp_path, monkeypatch):
+    sources = {"crawl": [[{"text": "one two three"}, {"text": "three two one"}, {"text": "four"}]]}
+    assert len(kept(run(tmp_path, sources, preset="spark"))) == 2
+    monkeypatch.setattr(deduplicate, "SPARK_MOST", 2)
+    with pytest.raises(RecipeError, match="at most 2 documents, and here are 3"):
+        run(tmp_path / "more", sources, preset="spark")
+
+
+def test_keys_that_very_many_share_are_reported(tmp_path, monkeypatch):
+    monkeypatch.setattr(candidates, "COMMON", 10)
+    base = prose(4, 60)
+    rows = [{"text": " ".join([*base, *prose(100 + n, n % 7)])} for n in range(40)]
+    dataset = run(tmp_path, {"crawl": [rows]}, bands=2, rows=2)
+    [table] = Deduplicate().summary(dataset).values()
+    assert table[0]["documents"] >= 10 and len(table[0]["first"].split(", ")) == 3
+    assert dataset.manifests[0].totals["pairs_given_up"] > 0

@@ -123,3 +123,29 @@ def test_sorting_is_stable(partitions):
     table = sorted_by_partition(pa.table({"row": range(len(partitions))}), np.array(partitions, np.uint32))
     assert table["row"].to_pylist() == sorted(range(len(partitions)), key=lambda row: partitions[row])
     assert table["partition"].to_pylist() == sorted(partitions)
+
+
+@given(st.lists(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 2**64 - 1))), min_size=1, max_size=7))
+@settings(max_examples=50, deadline=None)
+def test_sorted_files_become_one_order(tmp_path_factory: pytest.TempPathFactory, files):
+    folder = tmp_path_factory.mktemp("sorted")
+    paths = []
+    for number, keys in enumerate(files):
+        table = pa.table(
+            [[key[n] for key in sorted(keys)] for n in (0, 1)] + [[number] * len(keys)],
+            schema=pa.schema([("high", pa.uint64()), ("low", pa.uint64()), ("file", pa.int64())]),
+        )
+        paths.append(str(folder / f"{number}.parquet"))
+        pq.write_table(table, paths[-1], row_group_size=3)
+    job = Job("step", {}, str(folder / "job"), Inline())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shuffle, "FAN_IN", 2)
+        merged = shuffle.merge_sorted(job, "merged", paths, ("high", "low"), 2)
+    assert len(merged) == -(-len(paths) // 2) if len(paths) > 2 else merged == tuple(paths)
+    rows = [
+        tuple(row.values())
+        for table in shuffle.sorted_runs(merged, ("high", "low"), ["file"])
+        for row in table.to_pylist()
+    ]
+    assert [row[:2] for row in rows] == sorted(key for keys in files for key in keys)
+    assert sorted(rows) == sorted((*key, number) for number, keys in enumerate(files) for key in keys)

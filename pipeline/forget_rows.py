@@ -73,17 +73,18 @@ def _has_texts(path: str) -> bool:
 
 
 def erase_texts(folder: str, part: str, name: str, gone: UInt64s, output: Output) -> bool:
-    """Write these tables without the rows of some documents; whether there are any such tables."""
+    """Write these tables without the rows of some documents, if any are in them; whether that was so."""
     written = storage.read_json(record_path(folder, part, name))["written"]
-    tables = {beside: f"{beside}/{name}.parquet" for beside in texts_beside(folder, part, name)}
-    for beside, file in tables.items():
-        path = f"{folder}/{file}"
-        if not rows_beside(path, gone) and storage.checksum(path) == written[file]:
+    changed = False
+    for beside in texts_beside(folder, part, name):
+        path = f"{folder}/{beside}/{name}.parquet"
+        if not rows_beside(path, gone) and storage.checksum(path) == written[f"{beside}/{name}.parquet"]:
             continue
+        changed = True
         writer = output.table(read_schema(path), beside)
         for batch in read_batches(path):
             writer.write(batch.filter(pa.array(~among(hash_text(batch["id"]), gone))))
-    return bool(tables)
+    return changed
 
 
 def rows_beside(path: str, gone: UInt64s) -> int:

@@ -136,7 +136,7 @@ def test_the_mixture_keeps_every_other_token_where_it_was(before, after):
 
 
 def test_tokens_that_two_rows_share_are_equal_in_both(after):
-    """In the stream of a source, row r ends with the token that row r + 1 begins with: also when it is gone."""
+    """In the stream of a source, row r ends with the token that row r + 1 begins with."""
     out, _ = after
     rows = Dataset(f"{out}/mixture").read()
     tokens = np.array(rows["tokens"].to_pylist())
@@ -362,6 +362,8 @@ def test_records_that_were_saved_are_blank_and_the_others_where_they_were(folder
             assert new[place] == was[place]
     new = Traces(out)
     assert not [gone for gone in GONE if new.of(mark(gone))]
+    (way,) = why(RunFolder.open(str(out), STAGES), url("en", 3))
+    assert [(seen.step, seen.outcome) for seen in way] == [("crawl", "flowed"), ("saved", "rejected")]
     run(folder, "flowing", recipe + again)
     assert set(Dataset(f"{out}/again").read(["refined"])["refined"].to_pylist()) == {"yes"}
     run(folder, "flowing", recipe + again)

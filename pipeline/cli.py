@@ -2,7 +2,8 @@
 
 import os
 import sys
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -17,7 +18,7 @@ from pipeline.files import located
 from pipeline.forget import LIST, TakeDown
 from pipeline.inspection import RunFolder
 from pipeline.progress import Bars, Lines
-from pipeline.recipe import Recipe, load
+from pipeline.recipe import Recipe, is_outside, load
 from pipeline.remote_settings import used
 from pipeline.runner import Run, check_files
 from stages import STAGES
@@ -45,15 +46,20 @@ def run(
     redo: Annotated[
         str, typer.Option(metavar="STEP", help="first delete this step and all that read it")
     ] = "",
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="STEP", help="finish this step in spite of its alarm; may be given several times"
+        ),
+    ] = None,
 ) -> None:
     """Make every step of a recipe; what is done already is left alone."""
     asked = load(recipe, STAGES)
     folder = (out or f"runs/{asked.name}").rstrip("/")
     progress = Bars(console) if console.is_terminal else Lines(console)
+    work = Run(asked, folder, executor(workers or asked.workers), progress, console.print)
     try:
-        Run(asked, folder, executor(workers or asked.workers), progress, console.print).run(
-            to or None, redo or None
-        )
+        work.run(to or None, redo or None, allow or ())
     except KeyboardInterrupt:
         errors.print("stopped; run the same command again to continue")
         raise typer.Exit(130) from None
@@ -67,9 +73,7 @@ def status(folder: RunPath) -> None:
     console.print(tables.funnel(found))
     for name, step in found.recipe.steps.items():
         if found.manifest(name):
-            for title, records in step.stage.summary(Dataset(found.path(name))).items():
-                console.print()
-                console.print(tables.rows(f"{name}: {title}", records))
+            print_tables(name, step.stage.summary(Dataset(found.path(name))))
 
 
 @app.command()
@@ -156,6 +160,8 @@ def check(recipe: RecipePath) -> None:
     with used(asked.network):
         check_files(asked)
     console.print(tables.rows(f"{asked.name}: {len(asked.steps)} steps, all well", plan(asked)))
+    for name, step in asked.steps.items():
+        print_tables(name, step.stage.preview())
 
 
 @app.command()
@@ -167,6 +173,13 @@ def stages(name: Annotated[str, typer.Argument(help="of one stage: all its field
     if name not in STAGES:
         raise RecipeError(f"no stage '{name}'; {nearest(name, STAGES)}")
     console.print(tables.stage_page(name, STAGES[name]))
+
+
+def print_tables(step: str, told: Mapping[str, list[dict[str, Any]]]) -> None:
+    """What a stage tells of itself: title -> rows."""
+    for title, records in told.items():
+        console.print()
+        console.print(tables.rows(f"{step}: {title}", records))
 
 
 def opened(step: str) -> tuple[RunFolder, str]:
@@ -185,11 +198,18 @@ def plan(recipe: Recipe) -> list[dict[str, str]]:
         {
             "step": step.name,
             "stage": step.kind,
-            "reads": ", ".join(f"{key} = {' + '.join(names)}" for key, names in step.inputs.items()),
+            "reads": ", ".join(
+                f"{key} = {' + '.join(map(shown, names))}" for key, names in step.inputs.items()
+            ),
             "makes": step.stage.makes if step.materialize else "flows on",
         }
         for step in recipe.steps.values()
     ]
+
+
+def shown(name: str) -> str:
+    """An input as a person finds it: a step's name, or the folder of another run's step seen from here."""
+    return os.path.relpath(name) if is_outside(name) else name
 
 
 def executor(workers: int | None) -> Executor:

@@ -26,6 +26,13 @@ class Dataset:
     def __init__(self, *folders: str) -> None:
         self.folders = folders
 
+    @staticmethod
+    def unfinished(folder: str, manifest: Manifest) -> "Dataset":
+        """What a step has made, all but its manifest, which is not written yet."""
+        dataset = Dataset(folder)
+        dataset.manifests = (manifest,)
+        return dataset
+
     def __reduce__(self) -> tuple[Any, ...]:
         return Dataset, self.folders
 
@@ -35,7 +42,7 @@ class Dataset:
     @property
     def parts(self) -> tuple["Dataset", ...]:
         """One dataset per folder, in order of precedence."""
-        return tuple(Dataset(folder) for folder in self.folders)
+        return (self,) if len(self.folders) == 1 else tuple(map(Dataset, self.folders))
 
     @cached_property
     def manifests(self) -> tuple[Manifest, ...]:

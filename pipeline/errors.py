@@ -8,6 +8,7 @@ WinnowError
   StorageError      1  a disk that is full, read-only or gone; a file of ours that is damaged
   TaskFailedError   1  a task raised or its worker died; a traceback is in the step's log
   TooManyRejects    3  an alarm: more records were unreadable than the recipe allows
+  AlarmError        3  an alarm: a step's result looks wrong; --allow lets it pass
 """
 
 import contextlib
@@ -64,6 +65,12 @@ class TooManyRejects(WinnowError):
     exit_code = 3
 
 
+class AlarmError(WinnowError):
+    """A step has done its work, and the result looks wrong; `--allow` lets it pass."""
+
+    exit_code = 3
+
+
 @contextlib.contextmanager
 def bugs_named(what: str) -> Iterator[None]:
     """An exception that nobody raised on purpose becomes the TaskFailedError of `what`: a task, a step."""
@@ -74,6 +81,15 @@ def bugs_named(what: str) -> Iterator[None]:
     except Exception as error:
         trace = "".join(traceback.format_exception(error))
         raise TaskFailedError(f"{what}: {type(error).__name__}: {error}", trace) from error
+
+
+@contextlib.contextmanager
+def blamed(where: str) -> Iterator[None]:
+    """Put the place in the recipe before the message of an error about what it names."""
+    try:
+        yield
+    except (InputError, RecipeError) as error:
+        raise type(error)(f"{where} {error}") from error
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:

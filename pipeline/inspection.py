@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from pipeline import shards, storage
 from pipeline.errors import InputError, RecipeError, nearest
 from pipeline.manifest import Manifest
-from pipeline.recipe import Recipe, Stages, Step, parse
+from pipeline.recipe import Recipe, Stages, Step, is_outside, parse
 from pipeline.schema import REASON
 
 Row = dict[str, Any]
@@ -40,11 +40,13 @@ class RunFolder:
             )
         path = f"{folder}/recipe.toml"
         name = os.path.basename(os.path.abspath(folder))
-        return RunFolder(folder, parse(storage.read_bytes(path), name, os.path.abspath(folder), stages))
+        recipe = parse(storage.read_bytes(path), name, os.path.abspath(folder), stages)
+        steps = {name: _placed(folder, step) for name, step in recipe.steps.items()}
+        return RunFolder(folder, replace(recipe, steps=steps))
 
     def path(self, step: str, part: str = "") -> str:
-        """The folder of a step, or of a part of it."""
-        return f"{self.folder}/{step}/{part}".rstrip("/")
+        """The folder of a step, also of another run's, or of a part of it."""
+        return f"{step if is_outside(step) else f'{self.folder}/{step}'}/{part}".rstrip("/")
 
     def names(self, step: str, part: str) -> list[str]:
         """The shards of a step that are finished, also while it still runs."""
@@ -64,6 +66,12 @@ class RunFolder:
             if name in self.recipe.steps and (text := self.text(name, shard, row)) is not None:
                 return text
         return None
+
+
+def _placed(folder: str, step: Step) -> Step:
+    """The step with its inputs from other runs where they were when it ran; the recipe is elsewhere now."""
+    places = storage.read_json(f"{folder}/{step.name}/{storage.PLACES}") if step.outside else None
+    return replace(step, inputs={key: tuple(names) for key, names in places.items()}) if places else step
 
 
 def sample(run: RunFolder, step: str, number: int, order: str = "") -> list[Row]:
@@ -114,25 +122,27 @@ class Seen:
 def why(run: RunFolder, key: str) -> list[list[Seen]]:
     """The way of each document with this id or URL through every step that it reached.
 
-    An id leads straight to its shard; a URL is looked up in the ids and URLs of the sources.
+    An id leads straight to its shard; a URL is looked up in the ids and URLs of the sources. Of another
+    run's steps only those are looked at that this one reads.
     """
     ids = dict(_ids(run, key))
     if not ids:
+        beyond = "; ask those that it reads, too" if _borders(run) else ""
         raise InputError(
-            f"no document '{key}' in {run.folder}: no source step has read a record with this id or URL; "
-            "an id reads <source>/<file>/<offset>, a URL must be whole, with its scheme"
+            f"no document '{key}' in {run.folder}: no source step has read a record with this id or URL"
+            f"{beyond}; an id reads <source>/<file>/<offset>, a URL must be whole, with its scheme"
         )
     return [_way(run, shard, name) for name, shard in ids.items()]
 
 
 def _ids(run: RunFolder, key: str) -> Iterator[tuple[str, str]]:
     """(id, shard) of the documents that `key` names."""
-    for step in _births(run):
-        for part in ("shards", "rejected"):
-            for shard in _likely(run.names(step.name, part), key):
-                for column in _NAMED:
-                    for row in _find(run.path(step.name, part), shard, column, key, _NAMED):
-                        yield row["id"], shard
+    births = [(step.name, part) for step in _births(run) for part in ("shards", "rejected")]
+    for step, part in [*births, *((folder, "shards") for folder in _borders(run))]:
+        for shard in _likely(run.names(step, part), key):
+            for column in _NAMED:
+                for row in _find(run.path(step, part), shard, column, key, _NAMED):
+                    yield row["id"], shard
 
 
 def _births(run: RunFolder) -> Iterator[Step]:
@@ -145,6 +155,12 @@ def _births(run: RunFolder) -> Iterator[Step]:
                 flowing.add(step.name)
 
 
+def _borders(run: RunFolder) -> list[str]:
+    """The folders of other runs' steps that documents come from."""
+    names = [name for step in run.recipe.steps.values() for name in step.inputs.get("documents", ())]
+    return list(dict.fromkeys(filter(is_outside, names)))
+
+
 def _likely(names: list[str], key: str) -> list[str]:
     source, _, rest = key.partition("/")
     exact = f"{source}-{rest.rpartition('/')[0]}"
@@ -153,7 +169,11 @@ def _likely(names: list[str], key: str) -> list[str]:
 
 def _way(run: RunFolder, shard: str, name: str) -> list[Seen]:
     seen: list[Seen] = []
-    reached: set[str] = set()
+    for folder in _borders(run):
+        row = next(_find(run.path(folder, "shards"), shard, "id", name), None)
+        if row is not None:
+            seen.append(Seen(folder, "kept", row))
+    reached = {each.step for each in seen}
     for step in run.recipe.steps.values():
         if not step.stage.is_source() and not reached & set(step.inputs.get("documents", ())):
             continue

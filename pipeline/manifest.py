@@ -68,11 +68,14 @@ def check_same(folder: str, old: Identity, new: Identity) -> None:
     if not moved:
         return
     remedy = f"run with --redo {new.step} to make it again, or choose another folder with --out"
-    if all(name.startswith("whole.") for name in moved):
-        inputs = ", ".join(sorted(name.split(":")[0].removeprefix("whole.") for name in moved))
-        raise StaleRunError(
-            f"{folder}: inputs grew or changed ({inputs}) since this step saw all of them; {remedy}"
-        )
+    fields = [name.split(":")[0].partition(".") for name in moved]
+    if all(kind in ("inputs", "whole") for kind, _, _ in fields):
+        inputs = ", ".join(sorted({name for _, _, name in fields}))
+        if all(kind == "whole" for kind, _, _ in fields):
+            what = f"inputs grew or changed ({inputs}) since this step saw all of them"
+        else:
+            what = f"what it reads ({inputs}) is not what it was made of"
+        raise StaleRunError(f"{folder}: {what}; {remedy}")
     raise StaleRunError(f"{folder} was made by another recipe ({'; '.join(moved)}); {remedy}")
 
 

@@ -4,7 +4,7 @@ seed = 1
 [steps.good]
 stage = "quality"
 documents = "english"        # inputs by step name; a list means order of precedence
-model = "classifier"
+model = "../runs/2026-09/classifier"  # or the folder of a finished step of another run
 alpha = 9                    # every other key is a field of the stage
 """
 
@@ -19,7 +19,7 @@ from typing import Any, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from pipeline import files, storage
+from pipeline import files, remote, storage
 from pipeline.errors import InputError, RecipeError, nearest
 from pipeline.remote_settings import Network
 from pipeline.stage import MapStage, Stage
@@ -37,13 +37,18 @@ class Step:
     name: str
     kind: str  # name of the stage
     stage: Stage
-    inputs: Mapping[str, tuple[str, ...]]
+    inputs: Mapping[str, tuple[str, ...]]  # names of steps, and folders of other runs' steps
     materialize: bool = True
 
     @property
     def reads(self) -> set[str]:
-        """All steps that this one reads."""
-        return {step for steps in self.inputs.values() for step in steps}
+        """All steps of the recipe that this one reads."""
+        return {step for steps in self.inputs.values() for step in steps if not is_outside(step)}
+
+    @property
+    def outside(self) -> set[str]:
+        """The folders of other runs' steps that this one reads."""
+        return {step for steps in self.inputs.values() for step in steps if is_outside(step)}
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,7 @@ class Recipe:
     steps: Mapping[str, Step]
     workers: int | None  # None: one for each core
     error_limit: float  # share of a step's rows that may be rejected with an `error:` reason
+    stages: Stages  # what there is, by name
     network: Network = field(default_factory=Network)  # of no influence on results
 
     def readers(self, name: str) -> list[str]:
@@ -74,6 +80,11 @@ class Recipe:
         if name not in self.steps:
             raise RecipeError(f"recipe '{self.name}' has no step '{name}'; {nearest(name, self.steps)}")
         return self.steps[name]
+
+
+def is_outside(name: str) -> bool:
+    """Whether an input is not a step of the recipe, but the folder of another run's step."""
+    return "/" in name
 
 
 def load(path: str, stages: Stages) -> Recipe:
@@ -110,7 +121,7 @@ def parse(data: bytes, name: str, folder: str, stages: Stages) -> Recipe:
         key: _step(key, table, {"seed": seed, "folder": folder}, stages) for key, table in tables.items()
     }
     network = _network(body.get("network", {}), folder)
-    recipe = Recipe(name, text, _ordered(steps), workers, limit, network)
+    recipe = Recipe(name, text, _ordered(steps), workers, limit, stages, network)
     for step in recipe.steps.values():
         _check_wiring(recipe, step)
     return recipe
@@ -150,7 +161,7 @@ def _step(name: str, table: dict[str, Any], given: Mapping[str, Any], stages: St
         value = table.pop(key, [])
         names = _typed(where, key, (value,) if isinstance(value, str) else _tuples(value), tuple[str, ...])
         if names:
-            inputs[key] = names
+            inputs[key] = tuple(_place(f"{where} {key}", name, given["folder"]) for name in names)
         elif key not in cls.optional:
             raise RecipeError(
                 f"{where}: stage '{kind}' needs an input '{key}'; write {key} = \"<name of a step>\""
@@ -173,7 +184,7 @@ def _stage(where: str, cls: type[Stage], table: dict[str, Any], given: Mapping[s
         value = [raw] if marked and isinstance(raw, str) else raw
         values[key] = _typed(where, key, _tuples(value), hints[key])
         if marked:
-            values[key] = tuple(_located(where, key, path, given["folder"]) for path in values[key])
+            values[key] = tuple(_located(f"{where} {key}", path, given["folder"]) for path in values[key])
     if "seed" in known:
         values.setdefault("seed", given["seed"])
     for key, f in known.items():
@@ -184,8 +195,18 @@ def _stage(where: str, cls: type[Stage], table: dict[str, Any], given: Mapping[s
 
 
 def _names_step(value: Any) -> bool:
-    """Whether a value names a step, where a file might stand as well: a file's name has a point."""
-    return isinstance(value, str) and _STEP.fullmatch(value) is not None
+    """Whether a value names a step, where a file might stand as well: a file's name has a point.
+
+    Of the folder of another run's step, the last part counts.
+    """
+    return isinstance(value, str) and _STEP.fullmatch(value.rstrip("/").rpartition("/")[2]) is not None
+
+
+def _place(where: str, name: str, folder: str) -> str:
+    """The name of a step as it is; the folder of another run's step, which has a '/', as a whole path."""
+    if remote.is_remote(name):
+        raise RecipeError(f"{where} = '{name}': a step of another run is read from a disk; copy its folder")
+    return _located(where, name, folder) if is_outside(name) else name
 
 
 @contextmanager
@@ -203,11 +224,11 @@ def is_files(hint: Any, mark: str | None = None) -> bool:
     return any(m in marks for m in getattr(hint, "__metadata__", ()) if isinstance(m, str))
 
 
-def _located(where: str, key: str, pattern: str, folder: str) -> str:
+def _located(where: str, pattern: str, folder: str) -> str:
     try:
         return files.located(pattern, folder)
     except InputError as error:
-        raise RecipeError(f"{where} {key}: {error}") from error
+        raise RecipeError(f"{where}: {error}") from error
 
 
 def _tuples(value: Any) -> Any:
@@ -244,6 +265,8 @@ def _check_wiring(recipe: Recipe, step: Step) -> None:
     where = f"[steps.{step.name}]"
     for key, names in step.inputs.items():
         for other in names:
+            if is_outside(other):
+                continue  # what it makes is seen in its folder, by check_outside
             made, wanted = recipe.steps[other].stage.makes, step.stage.inputs[key]
             if made != wanted:
                 kind = recipe.steps[other].kind

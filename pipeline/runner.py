@@ -1,7 +1,7 @@
 """Runs a recipe's steps into the folders of a run: each once, resumable anywhere, one recipe per folder."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -10,21 +10,23 @@ from typing import Any, get_type_hints
 from pipeline import files, storage
 from pipeline.dataset import Dataset
 from pipeline.errors import (
-    InputError,
+    AlarmError,
     RecipeError,
     SchemaError,
     StaleRunError,
     StorageError,
     TaskFailedError,
     TooManyRejects,
+    blamed,
     bugs_named,
 )
 from pipeline.executors import Executor
 from pipeline.flow import Link
 from pipeline.forget import refuse_interrupted, remembered
 from pipeline.manifest import Counts, Identity, Manifest, canonical, check_same, totals
+from pipeline.outside import check_outside, refuse_own
 from pipeline.progress import Progress, Silent
-from pipeline.recipe import Recipe, Step, is_files
+from pipeline.recipe import Recipe, Step, is_files, is_outside
 from pipeline.remote_settings import used
 from pipeline.schema import FORGOTTEN
 from pipeline.stage import Job, MapStage, Stage
@@ -40,11 +42,17 @@ class Run:
     progress: Progress = field(default_factory=Silent)
     say: Callable[[str], None] = print
 
-    def run(self, to: str | None = None, redo: str | None = None) -> None:
-        """Make every step, or `to` and those it needs; first delete `redo` and all that read it."""
+    def run(self, to: str | None = None, redo: str | None = None, allow: Sequence[str] = ()) -> None:
+        """Make every step, or `to` and those it needs; first delete `redo` and all that read it.
+
+        The steps in `allow` finish in spite of their alarms.
+        """
+        for name in allow:
+            self.recipe.step(name)
         wanted = self._wanted(to)
         doomed = [] if redo is None else [self.recipe.step(redo).name, *self.recipe.readers(redo)]
         with used(self.recipe.network, self.folder):
+            refuse_own(self.recipe, self.folder)
             check_files(self.recipe)
             with storage.locked(self.folder):
                 storage.sweep(self.folder)
@@ -56,7 +64,7 @@ class Run:
                 try:
                     with self.progress:
                         for name in wanted:
-                            self._run_step(self.recipe.steps[name])
+                            self._run_step(self.recipe.steps[name], allow)
                 finally:
                     self.executor.close()
                     storage.sweep(self.folder)
@@ -89,14 +97,18 @@ class Run:
                     f"{folder} is there already, and it is no step's folder (it has no {storage.IDENTITY}); "
                     "choose another folder with --out, or rename the step"
                 )
+            for other in step.outside:
+                planned[other] = _identity_in(other)
             digests = {key: [planned[other].digest for other in names] for key, names in step.inputs.items()}
             planned[name] = planned_identity(step, digests)
             old = None if name in doomed else Identity.load(folder)
             if old is not None:
-                planned[name] = dataclasses.replace(planned[name], whole=old.whole)
+                planned[name] = dataclasses.replace(
+                    planned[name], whole=old.whole | self._whole_outside(step)
+                )
                 check_same(folder, old, planned[name])
 
-    def _run_step(self, step: Step) -> None:
+    def _run_step(self, step: Step, allow: Sequence[str]) -> None:
         folder = self._folder(step.name)
         identity = self._identity(step)
         old = Identity.load(folder)
@@ -104,6 +116,7 @@ class Run:
             identity.save(folder)
         else:
             check_same(folder, old, identity)
+        _note_places(folder, step)
         manifest = Manifest.load(folder)
         if not self._writes_shards(step) or (manifest and not incremental(step.stage)):
             return
@@ -115,7 +128,7 @@ class Run:
         with _failures_logged(step.name, folder):
             self._run_chain(chain)
         for each in chain:
-            self._finish(each)
+            self._finish(each, each.name in allow)
 
     def _run_chain(self, chain: list[Step]) -> None:
         """Run a step with the unmaterialized ones whose rows flow into it, first to last.
@@ -133,7 +146,7 @@ class Run:
         job = Job(step.name, inputs, folder, self.executor, digest, upstream, downstream, self.progress)
         step.stage.run(dataclasses.replace(job, forgotten=remembered(self.folder)))
 
-    def _finish(self, step: Step) -> None:
+    def _finish(self, step: Step, allowed: bool) -> None:
         """Fold the task records into the manifest; it exists, so the step is done."""
         folder = self._folder(step.name)
         tasks = {part: _records(folder, part) for part in storage.names(f"{folder}/tasks")}
@@ -142,8 +155,10 @@ class Run:
         manifest = Manifest(identity.digest, tasks, totals(tasks))
         check_conserved(step.name, manifest.shards)
         self._check_passed_on(step, manifest)
-        self._alarm(step.name, manifest.totals)
+        self._check_rejects(step.name, manifest.totals)
         if Manifest.load(folder) != manifest:
+            if not allowed:
+                _check_alarm(step, Dataset.unfinished(folder, manifest))
             manifest.save(folder)
         self.progress.finish(step.name)
 
@@ -159,7 +174,7 @@ class Run:
                     f"the stage '{step.kind}'"
                 )
 
-    def _alarm(self, name: str, total: Counts) -> None:
+    def _check_rejects(self, name: str, total: Counts) -> None:
         reasons: Mapping[str, int] = total.get("reasons", {})
         errors = {reason: rows for reason, rows in reasons.items() if reason.startswith("error:")}
         rows, bad = total.get("rows_in", 0), sum(errors.values())
@@ -172,7 +187,7 @@ class Run:
             )
 
     def _folder(self, name: str) -> str:
-        return f"{self.folder}/{name}"
+        return name if is_outside(name) else f"{self.folder}/{name}"
 
     def _writes_shards(self, step: Step) -> bool:
         """An unmaterialized step writes none, unless an earlier run that said otherwise finished it."""
@@ -183,7 +198,10 @@ class Run:
         """The chain of unmaterialized steps whose rows flow into this one, first to last."""
         chain: list[Step] = []
         names = step.inputs.get("documents", ())
-        while len(names) == 1 and not self._writes_shards(before := self.recipe.steps[names[0]]):
+        while len(names) == 1 and names[0] in self.recipe.steps:
+            before = self.recipe.steps[names[0]]
+            if self._writes_shards(before):
+                break
             chain.insert(0, before)
             names = before.inputs.get("documents", ())
         return chain
@@ -198,21 +216,36 @@ class Run:
 
     def _identity(self, step: Step) -> Identity:
         """With what the inputs are by now: their identities, and the contents of those read as a whole."""
-        digests, whole = {}, {}
-        for key, names in step.inputs.items():
-            digests[key] = [
-                identity.digest for identity in map(Identity.load, map(self._folder, names)) if identity
-            ]
-            if key != "documents" or not incremental(step.stage):
-                manifests = [Manifest.load(self._folder(name)) for name in names]
-                contents = [manifest.contents for manifest in manifests if manifest]
-                whole[key] = storage.checksum_bytes(canonical(contents).encode())[:16]
+        digests = {
+            key: [identity.digest for identity in map(Identity.load, map(self._folder, names)) if identity]
+            for key, names in step.inputs.items()
+        }
+        whole = {key: self._contents(step.inputs[key]) for key in _read_whole(step)}
         return dataclasses.replace(planned_identity(step, digests), whole=whole)
+
+    def _whole_outside(self, step: Step) -> dict[str, str]:
+        """The contents of what is read as a whole, where all of it comes from other runs and is there now."""
+        return {
+            key: self._contents(names)
+            for key in _read_whole(step)
+            if all(map(is_outside, names := step.inputs[key]))
+        }
+
+    def _contents(self, names: Iterable[str]) -> str:
+        """A digest of all bytes of some datasets."""
+        manifests = [Manifest.load(self._folder(name)) for name in names]
+        contents = [manifest.contents for manifest in manifests if manifest]
+        return storage.checksum_bytes(canonical(contents).encode())[:16]
 
 
 def incremental(stage: Stage) -> bool:
     """Whether new files or shards need only tasks of their own: sources, map stages; others see the whole."""
     return isinstance(stage, MapStage) or stage.is_source()
+
+
+def _read_whole(step: Step) -> list[str]:
+    """The inputs of which a step sees all shards at once."""
+    return [key for key in step.inputs if key != "documents" or not incremental(step.stage)]
 
 
 def planned_identity(step: Step, inputs: dict[str, list[str]]) -> Identity:
@@ -223,21 +256,22 @@ def planned_identity(step: Step, inputs: dict[str, list[str]]) -> Identity:
         value = getattr(step.stage, f.name)
         if is_files(hints[f.name], files.SMALL):
             outside[f.name] = files.fingerprints(value)
-        elif not is_files(hints[f.name]):
+        elif not is_files(hints[f.name]) and f.name not in step.stage.alarms:
             parameters[f.name] = value
     libraries = {name: version(name) for name in step.stage.libraries} | dict(step.stage.versions())
     return Identity(step.name, step.kind, step.stage.version, parameters, libraries, outside, inputs)
 
 
 def check_files(recipe: Recipe) -> None:
-    """Each file that the recipe names is there and its stage can use it; InputError or RecipeError if not."""
+    """What the recipe names of outside is there and of use to its stage; InputError or RecipeError if not."""
     for step in recipe.steps.values():
+        check_outside(recipe, step)
         hints = get_type_hints(type(step.stage), include_extras=True)
         for f in dataclasses.fields(step.stage):  # type: ignore[arg-type]
             if is_files(hints[f.name]):
-                with _blamed(f"[steps.{step.name}] {f.name}:"):
+                with blamed(f"[steps.{step.name}] {f.name}:"):
                     files.expand(getattr(step.stage, f.name))
-        with _blamed(f"[steps.{step.name}]"):
+        with blamed(f"[steps.{step.name}]"):
             step.stage.check_files()
 
 
@@ -252,6 +286,28 @@ def check_conserved(name: str, records: Mapping[str, Mapping[str, Any]]) -> None
                     f"step '{name}', {shard}: {counts['rows_in']} rows in, but {counts['rows_out']} kept and "
                     f"{rejected} rejected; this is a bug in the stage"
                 )
+
+
+def _identity_in(folder: str) -> Identity:
+    identity = Identity.load(folder)
+    assert identity is not None  # check_outside saw it
+    return identity
+
+
+def _note_places(folder: str, step: Step) -> None:
+    """Say where a step's inputs from other runs were: no result depends on it, `show` and `why` need it."""
+    path, places = f"{folder}/{storage.PLACES}", {key: list(names) for key, names in step.inputs.items()}
+    if step.outside and storage.read_json(path) != places:
+        storage.write_json(path, places)
+
+
+def _check_alarm(step: Step, dataset: Dataset) -> None:
+    """Stop a step whose stage finds its result wrong; it has nothing left to do but to finish."""
+    if what := step.stage.alarm(dataset):
+        raise AlarmError(
+            f"step '{step.name}': {what}; if that is right, run the same command with --allow {step.name}, "
+            "and it goes on from here"
+        )
 
 
 def _materialized(shards: Mapping[str, Counts]) -> bool:
@@ -279,12 +335,3 @@ def _failures_logged(step: str, folder: str) -> Iterator[None]:
                     f"; {log} says where; once that is mended, the same command does only what is missing"
                 )
         raise TaskFailedError(message, error.trace) from error
-
-
-@contextmanager
-def _blamed(where: str) -> Iterator[None]:
-    """Put the place in the recipe before the message of an error about its files."""
-    try:
-        yield
-    except (InputError, RecipeError) as error:
-        raise type(error)(f"{where} {error}") from error

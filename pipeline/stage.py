@@ -42,6 +42,9 @@ class Stage:
     leftovers: ClassVar[frozenset[str]] = frozenset()  # parts that tell what is in documents and are of no
     # use once the step is done: `pipeline forget` deletes them
     evidence: ClassVar[frozenset[str]] = frozenset()  # strings of its ledger that name other documents: kept
+    alarms: ClassVar[frozenset[str]] = (
+        frozenset()
+    )  # fields that only `alarm` reads: no result depends on them
 
     @classmethod
     def is_source(cls) -> bool:
@@ -65,9 +68,21 @@ class Stage:
         Called before anything runs, so that a bad tokenizer is not found out after a day; it should be quick.
         """
 
+    def preview(self) -> Mapping[str, list[dict[str, Any]]]:
+        """Tables that `pipeline check` prints of the stage before anything runs: title -> rows."""
+        return {}
+
     def run(self, job: "Job") -> None:
         """Make the dataset in `job.folder` from `job.inputs`, by `job.map`."""
         raise NotImplementedError
+
+    def alarm(self, dataset: Dataset) -> str | None:
+        """What looks wrong with the dataset, and how to look at it; None if nothing does.
+
+        Asked when all tasks of the step are done, before it counts as finished. The run then stops, and goes
+        on with `--allow` and the step's name.
+        """
+        return None
 
     def summary(self, dataset: Dataset) -> Mapping[str, list[dict[str, Any]]]:
         """Tables that `pipeline status` prints of the finished dataset: title -> rows."""

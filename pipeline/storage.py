@@ -25,6 +25,7 @@ from pipeline.errors import InputError, StaleRunError, StorageError
 
 PARTIAL = ".partial"
 IDENTITY = "identity.json"  # in every step's folder: first written, last deleted
+PLACES = "log/inputs.json"  # in the folder of a step that reads other runs: where they were
 _OURS = re.compile(rf"\..+\.[0-9a-f]{{8}}{re.escape(PARTIAL)}")
 _TO_FIX = {
     errno.ENOSPC: "the disk is full; free some space and run the same command again, it continues",

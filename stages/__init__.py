@@ -5,6 +5,9 @@ from stages.clean_lines import CleanLines
 from stages.count_grams import CountGrams
 from stages.decontaminate import Decontaminate
 from stages.deduplicate import Deduplicate
+from stages.drop_copies import DropCopies
+from stages.drop_recrawls import DropRecrawls
+from stages.drop_repeated import DropRepeated
 from stages.encode import Encode
 from stages.extract import Extract
 from stages.heuristics import Heuristics
@@ -35,7 +38,10 @@ STAGES: dict[str, type[Stage]] = {
     "train_quality": TrainQuality,
     "quality": Quality,
     "save_raw": SaveRaw,
+    "drop_recrawls": DropRecrawls,
+    "drop_copies": DropCopies,
     "deduplicate": Deduplicate,
+    "drop_repeated": DropRepeated,
     "refine": Refine,
     "redact": Redact,
     "count_grams": CountGrams,

@@ -5,7 +5,6 @@ itself; the ledger names that document and the similarity. There is no transitiv
 gone because of A, C stays unless it is similar to A or to another document that is kept.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial, reduce
@@ -15,13 +14,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline import storage
 from pipeline.dataset import Dataset
 from pipeline.errors import InputError, RecipeError
 from pipeline.schema import REASON, unify, with_column
 from pipeline.shards import count_rows, read_batches
 from pipeline.shuffle import read_partition
 from pipeline.stage import Job, Output, Stage
-from stages import minhash
+from stages import duplicate_report, minhash
 from stages.duplicates import COMMON_KEYS, Search
 from stages.numbering import ORDERS, Numbering, row_of, shard_of
 from stages.signed import Scheme, Shard, SignedFiles, Signer, orders_in, recall_states
@@ -68,6 +68,7 @@ class Deduplicate(Stage):
         seed: chooses the permutations, as in datasketch
         memory: megabytes that a task may take, about; changes no result
         scratch: gigabytes on disk for keys that are being matched, about; changes no result
+        max_removed: the run stops when a source of 100 documents or more loses a larger share than this
     """
 
     threshold: float = 0.8
@@ -81,12 +82,17 @@ class Deduplicate(Stage):
     memory: int = 2_048
     scratch: float = 100.0
 
+    max_removed: float = 0.9
+
     inputs: ClassVar[Mapping[str, str]] = {"documents": "documents", "against": "documents"}
     optional: ClassVar[frozenset[str]] = frozenset({"against"})
     evidence: ClassVar[frozenset[str]] = frozenset({"duplicate_of"})
+    alarms: ClassVar[frozenset[str]] = frozenset({"max_removed"})
     version: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
+        if not 0 <= self.max_removed <= 1:
+            raise ValueError(f"max_removed = {self.max_removed} must lie between 0 and 1")
         if not 0 < self.threshold <= 1:
             raise ValueError(f"threshold = {self.threshold} must be above 0 and at most 1")
         if not 0 < self.missed < 1:
@@ -131,13 +137,13 @@ class Deduplicate(Stage):
             ]
         }
 
+    def alarm(self, dataset: Dataset) -> str | None:
+        """A source that is nearly gone."""
+        return duplicate_report.alarm(dataset, self.max_removed)
+
     def summary(self, dataset: Dataset) -> Mapping[str, list[dict[str, Any]]]:
-        """Keys that very many documents share."""
-        common = json.loads(dataset.side(COMMON_KEYS))
-        rows = [
-            {"documents": each["documents"], "first": ", ".join(each["first"][:3])} for each in common[:10]
-        ]
-        return {"keys that very many documents share: compared with the first 8 each": rows} if rows else {}
+        """What went, by source, language, domain and similarity; the largest groups; very common keys."""
+        return duplicate_report.summary(dataset)
 
     def run(self, job: Job) -> None:
         """Sign the documents, search for duplicates, mark the documents."""
@@ -154,7 +160,9 @@ class Deduplicate(Stage):
         search = Search(signed, self.threshold, self.memory << 20, int(self.scratch * 1e9))
         decisions = search.run(job)
         shards = {shard.name: own + number for number, shard in enumerate(signed.shards[own:])}
-        job.map("shards", partial(self.mark, signed, decisions), shards, documents.contents)
+        mark = partial(self.mark, documents, signed, decisions)
+        job.map("shards", mark, shards, documents.contents)
+        duplicate_report.write(job, common_keys(job.folder))
         job.discard("told-merged", "references")
 
     def signed(self, job: Job) -> SignedFiles:
@@ -222,9 +230,16 @@ class Deduplicate(Stage):
             Shard(reference, name, path, states[f"{place:03d}-{name}"], 0) for name, path in files.items()
         ]
 
-    def mark(self, signed: SignedFiles, decisions: tuple[str, ...], shard: int, output: Output) -> None:
-        """Write the documents of a shard with what was decided."""
-        documents, name, signatures, _, _ = signed.shards[shard]
+    def mark(
+        self,
+        documents: Dataset,
+        signed: SignedFiles,
+        decisions: tuple[str, ...],
+        shard: int,
+        output: Output,
+    ) -> None:
+        """Write the documents of a shard, with the columns of all datasets and what was decided."""
+        _, name, signatures, _, _ = signed.shards[shard]
         marks = decided(decisions, signed.numbering, shard)
         short = [table["short"] for table in read_batches(signatures, ["short"])]
         marks = marks.append_column("exact_only", pa.chunked_array(short, pa.bool_()))
@@ -241,6 +256,13 @@ class Deduplicate(Stage):
                     lambda all_rows, each: with_column(all_rows, each, rows[each]), rows.column_names, table
                 )
             )
+
+
+def common_keys(folder: str) -> duplicate_report.Tables:
+    """Keys that very many documents share, as a table."""
+    common = storage.read_json(f"{folder}/{COMMON_KEYS}")
+    rows = [{"documents": each["documents"], "first": ", ".join(each["first"][:3])} for each in common[:10]]
+    return {"keys that very many documents share: compared with the first 8 each": rows}
 
 
 def decided(decisions: tuple[str, ...], numbering: Numbering, shard: int) -> pa.Table:

@@ -9,6 +9,7 @@ from itertools import combinations
 import pyarrow as pa
 import pytest
 from duplicates import (
+    STAGES,
     Twin,
     corpus,
     edited,
@@ -31,10 +32,12 @@ from pipeline.dataset import Dataset
 from pipeline.errors import InputError, RecipeError
 from pipeline.executors import Inline, Processes
 from pipeline.hashing import hash_text
+from pipeline.recipe import parse
 from pipeline.runner import Run
 from pipeline.stage import Job
 from stages import candidates, deduplicate, duplicates, minhash
 from stages.deduplicate import Deduplicate
+from stages.language import Language
 
 
 @settings(deadline=None, max_examples=25)
@@ -193,6 +196,7 @@ def test_the_same_bytes_for_other_partitions_workers_and_orders(tmp_path, monkey
         "rejected",
         "shards",
         "signatures",
+        "tallies",
         "tasks",
     ]
     listed = write(tmp_path, sources).replace(
@@ -263,11 +267,22 @@ def test_the_preset_of_spark_is_for_few_documents(tmp_path, monkeypatch):
         run(tmp_path / "more", sources, preset="spark")
 
 
+def test_datasets_of_different_columns_come_out_with_all_of_them(tmp_path):
+    recipe = write(tmp_path, {"crawl": [[{"text": "one two"}]], "books": [[{"text": "two"}]]})
+    recipe += '[steps.tagged]\nstage = "language"\ndocuments = "crawl"\n'
+    recipe += '[steps.unique]\nstage = "deduplicate"\ndocuments = ["books", "tagged"]\n'
+    steps = parse(recipe.encode(), "test", str(tmp_path), STAGES | {"language": Language})
+    Run(steps, str(tmp_path / "out"), Inline(), say=lambda line: None).run()
+    unique = Dataset(str(tmp_path / "out/unique"))
+    schemas = {tuple(pa.parquet.read_schema(path).names) for path in unique.shards.values()}
+    assert schemas == {tuple(unique.schema.names)} and "language" in unique.schema.names
+
+
 def test_keys_that_very_many_share_are_reported(tmp_path, monkeypatch):
     monkeypatch.setattr(candidates, "COMMON", 10)
     base = prose(4, 60)
     rows = [{"text": " ".join([*base, *prose(100 + n, n % 7)])} for n in range(40)]
     dataset = run(tmp_path, {"crawl": [rows]}, bands=2, rows=2)
-    [table] = Deduplicate().summary(dataset).values()
+    [table] = (rows for title, rows in Deduplicate().summary(dataset).items() if title.startswith("keys"))
     assert table[0]["documents"] >= 10 and len(table[0]["first"].split(", ")) == 3
     assert dataset.manifests[0].totals["pairs_given_up"] > 0

@@ -57,9 +57,7 @@ def test_what_is_compared_with_is_not_signed_again_and_not_touched(tmp_path):
     assert shards(tmp_path, "out", "first") == before
     second, plain = (Dataset(str(tmp_path / "out" / step)) for step in ("second", "plain"))
     assert [path.stem for path in (tmp_path / "out/second/signatures").iterdir()] == ["new-000"]
-    assert (
-        kept(second).keys() >= kept(plain).keys()
-    )  # `plain` also has what `first` removed
+    assert kept(second).keys() >= kept(plain).keys()  # `plain` also has what `first` removed
     assert {name.split("/")[0] for name, _, _ in removed(plain).values()} == {"old", "new"}
     for name, (stays, similarity, _) in removed(plain).items():
         assert (

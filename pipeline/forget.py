@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from pipeline import storage
 from pipeline.errors import InputError, StaleRunError
 from pipeline.executors import Executor
-from pipeline.forget_rows import erase_texts, strings, texts_beside
+from pipeline.forget_rows import may_quote, strings, texts_beside
 from pipeline.hashing import UInt64s, hash_text
 from pipeline.inspection import Row, RunFolder
 from pipeline.manifest import Counts, Identity, Manifest, totals
@@ -169,7 +169,7 @@ class TakeDown:
         for step in self._steps():
             self._rewrite(step, gone, found[step.name], journal)
             if step in near and step.saw_whole:
-                self._rewrite_tables(step, gone, journal)
+                self._rewrite_others(step, gone, journal)
         self._tell(near)
         storage.write_bytes(f"{self.folder}/{LIST}", storage.read_bytes(f"{journal}/{LIST}"))
         storage.discard(f"{journal}/{LIST}")
@@ -211,25 +211,27 @@ class TakeDown:
         return gone, {step.name: _counts(f"{journal}/{step.name}") for step in steps}
 
     def _rewrite(self, step: Made, gone: Gone, found: Mapping[str, Counts], journal: str) -> None:
-        """The shards that show something, then the manifest."""
-        todo = {name: name for name, counts in found.items() if any(counts.values())}
-        if todo:
-            task = partial(rewrite, step.stage, gone, step.folder)
-            self._job(step.name, journal).map(_FORGET, task, todo, {})
+        """The shards that show something, and the manifest."""
+        names = [name for name, counts in found.items() if any(counts.values())]
+        self._erase(step, "shards", names, gone, journal)
+        if names:
             fold(step.folder)
 
-    def _rewrite_tables(self, step: Made, gone: Gone, journal: str) -> None:
-        """The tables of a step that saw all documents, beside its shards: those with texts of some."""
+    def _rewrite_others(self, step: Made, gone: Gone, journal: str) -> None:
+        """What else a step has written that saw all documents: texts beside the shards, reports."""
         parts = [part for part in storage.folders(f"{step.folder}/tasks") if part != "shards"]
         for part in parts:
             names = storage.names(f"{step.folder}/tasks/{part}", ".json")
-            if names and texts_beside(step.folder, part, names[0]):
-                task = partial(rewrite_tables, gone, step.folder, part)
-                self._job(step.name, journal).map(
-                    f"{_FORGET}-{part}", task, {name: name for name in names}, {}
-                )
+            if names and may_quote(step.folder, part, names[0]):
+                self._erase(step, part, names, gone, journal)
         if parts:
             fold(step.folder)
+
+    def _erase(self, step: Made, part: str, names: Sequence[str], gone: Gone, journal: str) -> None:
+        if names:
+            task = partial(rewrite, step.stage, gone, step.folder)
+            items = {name: f"{part}/{name}" for name in names}
+            self._job(step.name, journal).map(f"{_FORGET}-{part}", task, items, {})
 
     def _job(self, step: str, journal: str) -> Job:
         return Job(step, {}, f"{journal}/{step}", self.executor, progress=self.progress)
@@ -287,22 +289,12 @@ def trace(stage: type[Stage], gone: Gone, folder: str, name: str, output: Output
     output.count(**stage.traces(folder, name, gone.load()))
 
 
-def rewrite(stage: type[Stage], gone: Gone, folder: str, name: str, output: Output) -> None:
-    """One shard without them, and its record; `output` is the journal's."""
-    new = Output(folder, "shards", name, output.tick)
-    try:
-        stage.erase(folder, name, gone.load(), new)
-        new.amend()
-    except BaseException:
-        new.abandon()
-        raise
-
-
-def rewrite_tables(gone: Gone, folder: str, part: str, name: str, output: Output) -> None:
-    """What one task wrote, but no shard; `output` is the journal's."""
+def rewrite(stage: type[Stage], gone: Gone, folder: str, task: str, output: Output) -> None:
+    """What one task wrote without them, and its record; `output` is the journal's."""
+    part, _, name = task.partition("/")
     new = Output(folder, part, name, output.tick)
     try:
-        if erase_texts(folder, part, name, gone.load(), new):
+        if stage.erase(folder, task, gone.load(), new):
             new.amend()
     except BaseException:
         new.abandon()

@@ -67,6 +67,13 @@ def texts_beside(folder: str, part: str, name: str) -> list[str]:
     return [each for each in there if _has_texts(f"{folder}/{each}/{name}.parquet")]
 
 
+def may_quote(folder: str, part: str, name: str) -> bool:
+    """Whether a task wrote texts by their ids, or a report."""
+    written = storage.read_json(record_path(folder, part, name))["written"]
+    is_report = any(not each.endswith(".parquet") for each in written)
+    return is_report or bool(texts_beside(folder, part, name))
+
+
 def _has_texts(path: str) -> bool:
     schema = read_schema(path) if storage.exists(path) else pa.schema([])
     return "id" in schema.names and any(pa.types.is_large_string(kind) for kind in schema.types)

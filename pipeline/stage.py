@@ -17,7 +17,7 @@ from pipeline.dataset import Dataset
 from pipeline.errors import InputError, StaleRunError, TaskFailedError
 from pipeline.executors import Executor, Tick
 from pipeline.flow import Flow, Link, after
-from pipeline.forget_rows import forget_rows
+from pipeline.forget_rows import erase_texts, forget_rows
 from pipeline.hashing import UInt64s
 from pipeline.output import Output, record_path
 from pipeline.progress import Progress, Silent
@@ -97,13 +97,17 @@ class Stage:
         return {}
 
     @classmethod
-    def erase(cls, folder: str, name: str, gone: UInt64s, output: Output) -> None:
-        """Write what the task of a shard wrote once more to `output`, without some documents.
+    def erase(cls, folder: str, task: str, gone: UInt64s, output: Output) -> bool:
+        """Write what a task (`<part>/<name>`) wrote once more to `output`, without some documents.
 
-        Only the files that are to change, and the counts of the task's record. Killed and run again, also on
-        what the first time has written of it, it must end in the same bytes.
+        Only the files that are to change, and the counts of its record; whether there are any. Killed and run
+        again, also on what the first time has written of it, it must end in the same bytes.
         """
-        forget_rows(folder, name, gone, cls.evidence, output)
+        part, _, name = task.partition("/")
+        if part == "shards" and cls.makes in ("documents", "tokens"):
+            forget_rows(folder, name, gone, cls.evidence, output)
+            return True
+        return erase_texts(folder, part, name, gone, output)
 
 
 class MapStage(Stage):

@@ -118,9 +118,11 @@ class Mix(Stage):
         return rows_of(f"{folder}/shards/{name}.parquet", gone)
 
     @classmethod
-    def erase(cls, folder: str, name: str, gone: UInt64s, output: Output) -> None:
+    def erase(cls, folder: str, task: str, gone: UInt64s, output: Output) -> bool:
         """End-of-text in place of every token of the documents; no row moves."""
-        blank(f"{folder}/shards/{name}.parquet", gone, output)
+        if is_shard := task.startswith("shards/"):
+            blank(f"{folder}/{task}.parquet", gone, output)
+        return is_shard
 
     def run(self, job: Job) -> None:
         """Count and plan; bring the documents together by shard; pack and interleave them there."""

@@ -53,12 +53,12 @@ class SaveRaw(MapStage):
         return documents
 
     @classmethod
-    def erase(cls, folder: str, name: str, gone: UInt64s, output: Output) -> None:
+    def erase(cls, folder: str, task: str, gone: UInt64s, output: Output) -> bool:
         """Blank the records, too: a member of the same length stands for each, so that addresses hold."""
-        super().erase(folder, name, gone, output)
+        changed, name = super().erase(folder, task, gone, output), output.name
         path = f"{folder}/raw/{name}.warc.gz"
         if not storage.exists(path):  # no document of the shard has a record
-            return
+            return changed
         spans = [span for part in ("shards", "rejected") for span in _spans(folder, part, name, gone)]
         archive, start = output.file("raw", ".warc.gz"), 0
         for offset, length in sorted({*spans, (storage.size(path), 0)}):
@@ -66,6 +66,7 @@ class SaveRaw(MapStage):
                 archive.write(storage.read_range(path, at, min(_BLOCK, offset - at)))
             archive.write(nothing(length) if length else b"")
             start = offset + length
+        return True
 
 
 def _spans(folder: str, part: str, name: str, gone: UInt64s) -> Iterator[tuple[int, int]]:

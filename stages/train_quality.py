@@ -251,9 +251,12 @@ class TrainQuality(Stage):
         return {"elsewhere": len(shown_of(told, gone))}
 
     @classmethod
-    def erase(cls, folder: str, name: str, gone: UInt64s, output: Output) -> None:
-        """The card without these pages; what was learnt from them stays."""
+    def erase(cls, folder: str, task: str, gone: UInt64s, output: Output) -> bool:
+        """The card without these pages, the sample without these texts; what was learnt from them stays."""
+        if not task.startswith("shards/"):
+            return super().erase(folder, task, gone, output)
         write_card(without_pages(json.loads(storage.read_bytes(f"{folder}/card.json")), gone), output)
+        return True
 
     @property
     def _reading(self) -> Reading:

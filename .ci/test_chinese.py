@@ -198,16 +198,12 @@ def test_the_mixture_has_sequences_of_both_splits(chinese, tokens, mixture):
 
 
 def test_no_benchmark_text_is_left(chinese):
-    from classifiers.words import words
-    from stages.ngrams import gram_hashes
-
     index = Dataset(chinese.path("grams")).read(["gram", "documents"]).to_pandas()
-    must_go = set(index[index.documents <= 10].gram.tolist())
     texts = [piece for row in read(chinese, "clean", "text", "pieces") for piece in truth.pieces(row)]
-    left = gram_hashes(words(pa.array(texts, pa.large_string())), 13).hashes
+    _, left = truth.left(chinese.path("grams"), texts)
     hit = int((index.documents > 0).sum())
     print(f"\n{len(index):,} grams of two benchmarks, {hit} of them in training documents; none is left")
-    assert len(index) > 10_000 and hit > 100 and not must_go & set(left.tolist())
+    assert len(index) > 10_000 and hit > 100 and not left
     (planted,) = [row for row in read(chinese, "clean", "url", "text", "pieces") if row["url"] == PLANTED]
     before, behind = truth.pieces(planted)
     lines = [line for line in question()["text"].splitlines() if len(line) > 12]

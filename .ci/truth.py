@@ -12,6 +12,8 @@ import zstandard
 
 from classifiers.words import words
 from pipeline.dataset import Dataset
+from stages.known_grams import known
+from stages.ngrams import find
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 BANDS = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 1.0001)
@@ -53,6 +55,13 @@ def jaccard(a: str, b: str) -> float:
 def band(similarity: float) -> str:
     at = int(np.searchsorted(BANDS, similarity, side="right")) - 1
     return f"{BANDS[at]:.2f} to {min(1.0, BANDS[at + 1]):.2f}"
+
+
+def left(grams: str, texts: Iterable[str]) -> tuple[int, int]:
+    """(units that were looked at, grams of the step `grams` that must go and are still in these texts)."""
+    column = pa.array(list(texts), pa.large_string())
+    found = words(column)
+    return len(found.hashes), len(find(column, found, known(Dataset(grams), 10).grams).firsts)
 
 
 def pieces(row: dict[str, Any]) -> Iterable[str]:

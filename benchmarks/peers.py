@@ -10,6 +10,7 @@ environment variable WINNOW_PEERS names; other requirements make another environ
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,21 +19,44 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
+PYTHONS = tuple(f"python3.{minor}" for minor in range(20, 10, -1))
 DATATROVE = ("datatrove[processing]==0.10.1", "spacy==3.8.18")  # English words are spaCy's, by rules alone
 
 
-def environment(name: str, requirements: Sequence[str]) -> Path:
-    """The Python of an environment that has `requirements`; made, over a network, if it is not there."""
-    key = hashlib.sha256("\n".join((sys.version, *requirements)).encode()).hexdigest()[:8]
+class NoPythonError(Exception):
+    """No Python here is new enough for a peer."""
+
+
+def environment(name: str, requirements: Sequence[str], least: tuple[int, int] = (3, 11)) -> Path:
+    """The Python of an environment that has `requirements`; made, over a network, if it is not there.
+
+    Where ours is older than `least`, the environment is made by another Python: the one that WINNOW_PYTHON
+    names, or any that is found. Raises NoPythonError.
+    """
+    base, version = (sys.executable, sys.version) if sys.version_info >= least else _python(least)
+    key = hashlib.sha256("\n".join((version, *requirements)).encode()).hexdigest()[:8]
     folder = Path(os.environ.get("WINNOW_PEERS", ROOT / ".benchmarks" / "peers")) / f"{name}-{key}"
     python, ready = folder / "bin" / "python", folder / "ready"
     if not ready.exists():
         print(f"making {folder} for {', '.join(requirements)}", file=sys.stderr)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
+        subprocess.run([base, "-m", "venv", "--clear", str(folder)], check=True)
         quiet = ("--quiet", "--disable-pip-version-check")
         subprocess.run([str(python), "-m", "pip", "install", *quiet, *requirements], check=True)
         ready.touch()
     return python
+
+
+def _python(least: tuple[int, int]) -> tuple[str, str]:
+    """A Python that is new enough, and what it calls its version."""
+    say = "import sys; print(sys.version_info[:2] >= ({}, {})); print(sys.version)".format(*least)
+    for name in (os.environ.get("WINNOW_PYTHON", ""), *PYTHONS):
+        if path := shutil.which(name):
+            told = subprocess.run([path, "-c", say], capture_output=True, text=True, check=False).stdout
+            enough, _, version = told.partition("\n")
+            if enough == "True":
+                return path, version.rstrip("\n")
+    wanted = ".".join(map(str, least))
+    raise NoPythonError(f"needs Python {wanted}, and none was found; WINNOW_PYTHON can name one")
 
 
 def ask(python: Path, script: str, questions: Iterable[Any], *arguments: str) -> Iterator[Any]:

@@ -31,8 +31,8 @@ TIMES = 8  # and every example is pasted so often: common phrases would not coun
 LEVEL = 2  # of gzip: quick
 
 _NO_TEXT = r"<script\b.*?</script\s*>|<style\b.*?</style\s*>|<!--.*?-->|<[^>]*>|&[#\w]+;"
-_NO_SPACES = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"  # scripts
-_WORD = re.compile(rf"{_NO_TEXT}|([{_NO_SPACES}]|[^\W{_NO_SPACES}]+)", re.DOTALL | re.IGNORECASE)
+NO_SPACES = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"  # scripts
+_WORD = re.compile(rf"{_NO_TEXT}|([{NO_SPACES}]|[^\W{NO_SPACES}]+)", re.DOTALL | re.IGNORECASE)
 _WORD_ASCII = re.compile(rf"{_NO_TEXT}|([a-z0-9]+)", re.DOTALL | re.IGNORECASE | re.ASCII)
 _OK = re.compile(rb"HTTP/\S+ +200\b")
 _TYPE = re.compile(rb"^content-type:[ \t]*([\w/+-]*)", re.MULTILINE | re.IGNORECASE)

@@ -321,7 +321,7 @@ def touched(step: Made, steps: Sequence[Made], found: Found) -> bool:
 
 def tidy(step: Made) -> None:
     """Delete what is of no more use, and what is not done: with texts, or rows that are counted elsewhere."""
-    if step.saw_whole and not step.is_done:
+    if step.saw_whole and (step.stage.remade or not step.is_done):
         storage.remove_step(step.folder)
     elif step.saw_whole:
         for part in sorted(step.stage.leftovers):

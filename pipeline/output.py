@@ -46,6 +46,7 @@ class Output:
         self.read: Any = None  # what the task reads, for its record
         self._writers: list[ShardWriter | FileWriter] = []
         self._files: dict[str, FileWriter] = {}
+        self._tables: dict[str, ShardWriter] = {}
         self._documents: DocumentWriter | None = None
         self._sides: dict[str, bytes] = {}
 
@@ -71,6 +72,12 @@ class Output:
             self._files[part] = FileWriter(f"{self.folder}/{part}/{self.name}{suffix}")
             self._writers.append(self._files[part])
         return self._files[part]
+
+    def table_beside(self, part: str, schema: pa.Schema) -> ShardWriter:
+        """The writer of `<folder>/<part>/<name>.parquet`, a table beside the shard; one for each `part`."""
+        if part not in self._tables:
+            self._tables[part] = self.table(schema, part)
+        return self._tables[part]
 
     def count(self, **counts: int) -> None:
         """Add to the counts in the task's record."""

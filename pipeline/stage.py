@@ -41,6 +41,7 @@ class Stage:
     offsets: ClassVar[bool] = False  # it stores byte offsets into `text`
     leftovers: ClassVar[frozenset[str]] = frozenset()  # parts that tell what is in documents and are of no
     # use once the step is done: `pipeline forget` deletes them
+    remade: ClassVar[bool] = False  # a report: `pipeline forget` deletes it, the next run makes it again
     evidence: ClassVar[frozenset[str]] = frozenset()  # strings of its ledger that name other documents: kept
     alarms: ClassVar[frozenset[str]] = (
         frozenset()

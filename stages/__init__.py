@@ -2,6 +2,7 @@
 
 from pipeline.stage import Stage
 from stages.clean_lines import CleanLines
+from stages.contamination import Contamination
 from stages.count_grams import CountGrams
 from stages.decontaminate import Decontaminate
 from stages.deduplicate import Deduplicate
@@ -46,6 +47,7 @@ STAGES: dict[str, type[Stage]] = {
     "redact": Redact,
     "count_grams": CountGrams,
     "decontaminate": Decontaminate,
+    "contamination": Contamination,
     "train_tokenizer": TrainTokenizer,
     "encode": Encode,
     "mix": Mix,

@@ -183,7 +183,7 @@ class Deduplicate(Stage):
         end = 0
         for place in range(len(against)):
             found = recalled[place] or signed_here[place]
-            first, last = orders_in(found[0].signatures)
+            first, last = orders_in(found[0].signatures) if found else (0, 0)
             shards += [shard._replace(shift=end - first) for shard in found]
             end += last - first
         own = self._own(job, job.inputs["documents"], end)

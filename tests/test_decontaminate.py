@@ -2,12 +2,12 @@
 
 import gzip
 import json
-import re
 
 import pyarrow as pa
 import pytest
 import zstandard
 from corpus import Given, documents, write
+from grams import SIGN_TEXTS, Rule, known_of, occurrences, pieces_of, units
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,9 +16,12 @@ from pipeline.errors import InputError, RecipeError
 from pipeline.executors import Inline, Processes
 from pipeline.recipe import parse
 from pipeline.runner import Run
-from stages.count_grams import CountGrams, read_examples
+from stages.count_grams import CountGrams
 from stages.decontaminate import Decontaminate
+from stages.examples import read_examples
+from stages.text import clean
 
+GPT3 = Rule()
 STAGES = {"given": Given, "count_grams": CountGrams, "decontaminate": Decontaminate}
 RECIPE = """
 [steps.given]
@@ -30,18 +33,19 @@ stage = "count_grams"
 documents = "given"
 benchmarks = "benchmarks"
 words = {words}
+characters = {characters}
+shortest = {shortest}
 [steps.clean]
 stage = "decontaminate"
 documents = "given"
 grams = "grams"
 {fields}
 """
-WORD = re.compile(r"[a-zé0-9]+(?:['’][a-zé]+)*|[中文字]|[ء-ي]+", re.IGNORECASE)
 PASSAGE = "The quick brown fox jumps over the lazy dog while seven wizards don't sleep"
 FILLER = " ".join(f"w{number}" for number in range(400))
 
 
-def run(folder, shards, benchmarks, words=13, out="out", executor=None, batch=1024, **fields):
+def run(folder, shards, benchmarks, rule=GPT3, out="out", executor=None, batch=1024, **fields):
     """Texts (or rows) by shard and examples by benchmark, through the three steps; returns the run folder."""
     rows = {
         name: [{"text": row} if not isinstance(row, dict) else row for row in texts]
@@ -61,7 +65,7 @@ def run(folder, shards, benchmarks, words=13, out="out", executor=None, batch=10
         lines = "\n".join(json.dumps({"text": text}) for text in examples)
         (folder / "benchmarks" / f"{name}.jsonl").write_text(lines)
     text = RECIPE.format(
-        batch=batch, words=words, fields="\n".join(f"{key} = {value}" for key, value in fields.items())
+        batch=batch, **rule._asdict(), fields="\n".join(f"{key} = {value}" for key, value in fields.items())
     )
     recipe = parse(text.encode(), "test", str(folder), STAGES)
     Run(recipe, str(folder / out), executor or Inline(), say=lambda line: None).run()
@@ -81,32 +85,16 @@ def cleaned(out):
     return pieces, {row["id"]: row["reason"] for row in gone}
 
 
-def grams_of(text, n):
-    """(gram, first character, character after the last) for each n words, by a regular expression."""
-    found = list(WORD.finditer(text))
-    plain = [re.sub("['’]", "", match[0]).lower() for match in found]
-    return [
-        (tuple(plain[at : at + n]), found[at].start(), found[at + n - 1].end())
-        for at in range(len(found) - n + 1)
-    ]
-
-
-def twin(texts, benchmark, n, window, max_pieces, min_piece, max_documents):
+def twin(texts, benchmark, rule, window, max_pieces, min_piece, max_documents):
     """Appendix C, one rule after the other: for each text its pieces, or the reason to reject it."""
-    wanted = {gram for example in benchmark for gram, _, _ in grams_of(example, n)}
-    held = [{gram for gram, _, _ in grams_of(text, n)} & wanted for text in texts]
-    rare = {gram for gram in wanted if sum(gram in grams for grams in held) <= max_documents}
+    wanted = known_of(benchmark, rule)
+    held = [{units(text)[a : b + 1] for a, b in occurrences(text, wanted, rule)} for text in texts]
+    rare = {key for key in wanted if sum(key in keys for keys in held) <= max_documents}
     answers = []
     for text in texts:
-        cuts = [(start - window, end + window) for gram, start, end in grams_of(text, n) if gram in rare]
-        kept = [at for at in range(len(text)) if not any(start <= at < end for start, end in cuts)]
-        pieces, last = [], None
-        for at in kept:
-            if last is None or at != last + 1:
-                pieces.append("")
-            pieces[-1] += text[at]
-            last = at
-        if not cuts:
+        spans, cut = pieces_of(text, rare, rule, window)
+        pieces = [text[start:end] for start, end in spans]
+        if not cut:
             answers.append([text])
         elif len(pieces) > max_pieces:
             answers.append("contaminated:pieces")
@@ -117,29 +105,18 @@ def twin(texts, benchmark, n, window, max_pieces, min_piece, max_documents):
     return answers
 
 
-WORDS = ["a", "B", "c", "d'e", "é", "中", "文", "كتاب", "ثمن", "😀", "7"]
-SENTENCES = st.lists(st.sampled_from(WORDS), max_size=25).flatmap(
-    lambda chosen: st.sampled_from([" ", ", ", "\n"]).map(lambda space: space.join(chosen))
-)
-
-
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(
-    st.lists(SENTENCES, min_size=1, max_size=6),
-    st.lists(SENTENCES, max_size=3),
-    st.tuples(*(st.integers(low, high) for low, high in [(1, 3), (0, 5), (1, 3), (0, 6), (0, 3)])),
+    st.lists(SIGN_TEXTS.map(clean), min_size=1, max_size=6),
+    st.lists(SIGN_TEXTS.map(clean), max_size=3),
+    st.builds(Rule, st.integers(1, 3), st.integers(1, 4), st.integers(1, 4)),
+    st.tuples(*(st.integers(low, high) for low, high in [(0, 5), (1, 3), (0, 6), (0, 3)])),
 )
-def test_documents_become_what_the_twin_says(tmp_path_factory, texts, benchmark, rule):
-    n, window, max_pieces, min_piece, max_documents = rule
-    fields = {
-        "window": window,
-        "max_pieces": max_pieces,
-        "min_piece": min_piece,
-        "max_documents": max_documents,
-    }
-    out = run(tmp_path_factory.mktemp("run"), {"a": texts}, {"b": [*benchmark, "."]}, n, **fields)
+def test_documents_become_what_the_twin_says(tmp_path_factory, texts, benchmark, rule, limits):
+    fields = dict(zip(("window", "max_pieces", "min_piece", "max_documents"), limits, strict=True))
+    out = run(tmp_path_factory.mktemp("run"), {"a": texts}, {"b": [*benchmark, "."]}, rule, **fields)
     pieces, gone = cleaned(out)
-    expected = twin(texts, benchmark, *rule)
+    expected = twin(texts, benchmark, rule, *limits)
     assert [(pieces | gone)[f"given/a/{number}"] for number in range(len(texts))] == expected
 
 
@@ -153,16 +130,16 @@ def test_counts_are_exact_over_shards_batches_and_splits(tmp_path):
             {"text": "y z", "split": None},
         ],
     }
-    out = run(tmp_path, shards, {"first": ["x", "X Y Z"], "second": ["y z w", "z w"]}, 2, batch=4)
+    out = run(tmp_path, shards, {"first": ["x", "X Y Z"], "second": ["y z w", "z w"]}, Rule(2, 2, 2), batch=4)
     grams = Dataset(str(out / "grams")).read().to_pylist()
     assert [row["gram"] for row in grams] == sorted(row["gram"] for row in grams)
-    found = sorted((row["documents"], row["benchmark"], row["example"]) for row in grams)
-    assert found == [(0, "second", "1"), (6, "first", "2"), (12, "first", "2")]
+    found = sorted((row["documents"], row["benchmarks"]) for row in grams)
+    assert found == [(0, ["second"]), (6, ["first"]), (12, ["first", "second"])]
     assert json.loads(Dataset(str(out / "grams")).side("coverage.json")) == {
-        "words": 2,
+        **Rule(2, 2, 2)._asdict(),
         "benchmarks": {
-            "first": {"examples": 2, "too_short": 1, "grams": 2},
-            "second": {"examples": 2, "too_short": 0, "grams": 2},
+            "first": {"examples": 2, "by grams": 1, "as a whole": 0, "not covered": 1, "grams": 2},
+            "second": {"examples": 2, "by grams": 2, "as a whole": 0, "not covered": 0, "grams": 2},
         },
     }
 
@@ -232,9 +209,9 @@ def test_a_long_book_loses_what_it_should_and_nothing_else(tmp_path):
 def test_names_are_those_of_the_benchmarks_hit(tmp_path):
     benchmarks = {"zeta": ["a b c"], "alpha": ["d e f"], "beta": ["a b c d"]}
     texts = ["x a b c y d e f a b c", "nothing here", "b c d"]
-    out = run(tmp_path, {"a": texts}, benchmarks, 3, window=0, min_piece=1)
+    out = run(tmp_path, {"a": texts}, benchmarks, Rule(3, 3, 3), window=0, min_piece=1)
     rows = Dataset(str(out / "clean")).read().to_pylist()
-    assert [row["benchmarks"] for row in rows] == [["alpha", "beta"], []]  # beta has "a b c" before zeta
+    assert [row["benchmarks"] for row in rows] == [["alpha", "beta", "zeta"], []]
     assert [row["grams_hit"] for row in rows] == [3, 0]
     ledger = Dataset(str(out / "clean")).rejected().to_pylist()
     assert [(row["grams_hit"], row["reason"]) for row in ledger] == [(1, "contaminated:nothing_left")]
@@ -304,8 +281,9 @@ def test_mistakes_in_the_recipe_are_explained(tmp_path):
     ):
         with pytest.raises(RecipeError, match=message):
             run(tmp_path, {"a": ["text"]}, {"b": ["a"]}, **fields)
-    with pytest.raises(RecipeError, match="words = 0"):
-        run(tmp_path, {"a": ["text"]}, {"b": ["a"]}, words=0)
+    for rule in (Rule(words=0), Rule(characters=0), Rule(shortest=0), Rule(words=1001)):
+        with pytest.raises(RecipeError, match="must be between 1 and 1,000"):
+            run(tmp_path, {"a": ["text"]}, {"b": ["a"]}, rule)
 
 
 def test_documents_without_any_gram(tmp_path):

@@ -132,3 +132,20 @@ def test_a_second_time_changes_nothing(tmp_path_factory, sources):
     Run(parsed(recipe, folder), str(folder / "out"), Inline(), say=lambda line: None).run()
     once, twice = (Dataset(str(folder / "out" / step)) for step in ("once", "twice"))
     assert removed(twice) == {} and twice.read().equals(once.read())
+
+
+def test_months_in_runs_of_their_own_are_one_step_over_all(tmp_path):
+    texts = [" ".join(text) for text in corpus(30, seed=2)]
+    months = {
+        name: [[{"text": text} for text in texts[n::3]]] for n, name in enumerate(("aug", "sep", "oct"))
+    }
+    recipe, against = write(tmp_path, months), []
+    for month in months:
+        own = f'[steps.unique]\nstage = "deduplicate"\ndocuments = "{month}"\nagainst = {against}\n'
+        Run(parsed(recipe + own, tmp_path), str(tmp_path / month), Inline(), say=lambda line: None).run()
+        against.append(f"{month}/unique")
+    steps = [Dataset(str(tmp_path / folder)) for folder in against]
+    at_once = run(tmp_path, months)
+    assert {name: why for step in steps for name, why in removed(step).items()} == removed(at_once)
+    assert {name for step in steps for name in kept(step)} == set(kept(at_once))
+    assert [path.stem for path in (tmp_path / "oct/unique/signatures").iterdir()] == ["oct-000"]

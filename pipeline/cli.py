@@ -14,12 +14,15 @@ from pipeline import inspection, tables
 from pipeline.dataset import Dataset
 from pipeline.errors import InputError, RecipeError, WinnowError, nearest
 from pipeline.executors import Executor, Inline, Processes
+from pipeline.files import located
+from pipeline.forget import LIST, TakeDown
 from pipeline.inspection import RunFolder
 from pipeline.progress import Bars, Lines
 from pipeline.recipe import Recipe, is_outside, load
 from pipeline.remote_settings import used
 from pipeline.runner import Run, check_files
 from stages import STAGES
+from stages.forgotten import Forgotten, entries
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Common Crawl in, GPT training shards out."
@@ -105,6 +108,38 @@ def why(
     for seen in inspection.why(RunFolder.open(folder, STAGES), key):
         console.print(tables.way(seen))
         console.print()
+
+
+@app.command()
+def forget(
+    folder: RunPath,
+    urls: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE", help="a list of ids, URLs and domains, one a line; may be repeated"),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would go")] = False,
+    workers: Annotated[int, typer.Option(min=0, help="worker processes; 0: all cores")] = 0,
+) -> None:
+    """Take documents out of every step of a run and out of its training shards, for good.
+
+    Without a list: what the run was told before; also ends what was stopped.
+    """
+    progress = Bars(console) if console.is_terminal else Lines(console)
+    take_down = TakeDown(folder, STAGES, Forgotten.of, executor(workers or None), progress, console.print)
+    wanted = entries([located(path, os.getcwd()) for path in urls or ()])
+    try:
+        found = take_down.preview(wanted) if dry_run else take_down.run(wanted)
+    except KeyboardInterrupt:
+        errors.print("stopped; run the same command again to continue")
+        raise typer.Exit(130) from None
+    title = f"{folder}: to be forgotten" if dry_run else f"{folder}: forgotten"
+    console.print(
+        tables.rows(title, found) if found else f"nothing found: {folder} holds none of these documents"
+    )
+    if not dry_run:
+        console.print(
+            f"{folder}/{LIST} lists what sources will leave out from now on, also when they run again"
+        )
 
 
 @app.command()

@@ -5,11 +5,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline import shards
 from pipeline.errors import InputError, RecipeError
 from pipeline.inspection import Row, RunFolder
+from pipeline.schema import FORGOTTEN, REASON
 from pipeline.stage import MapStage
 
 _TOGETHER = "together"
@@ -50,9 +52,11 @@ def _has_rules(stage: Any) -> bool:
 
 
 def _measured(run: RunFolder, step: str, columns: list[str]) -> Iterator[pa.Table]:
-    for part in ("shards", "rejected"):
-        for name in run.names(step, part):
-            yield from shards.read_batches(f"{run.path(step, part)}/{name}.parquet", columns)
+    for name in run.names(step, "shards"):
+        yield from shards.read_batches(f"{run.path(step, 'shards')}/{name}.parquet", columns)
+    for name in run.names(step, "rejected"):
+        for table in shards.read_batches(f"{run.path(step, 'rejected')}/{name}.parquet", [*columns, REASON]):
+            yield table.filter(pc.not_equal(table[REASON], FORGOTTEN)).drop_columns([REASON])
 
 
 def _counted(masks: Mapping[str, Any]) -> dict[str, NDArray[np.int64]]:

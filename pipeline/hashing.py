@@ -22,6 +22,14 @@ def hash_text(strings: pa.Array | pa.ChunkedArray) -> UInt64s:
     return np.fromiter((xxhash.xxh3_64_intdigest(value or b"") for value in values), np.uint64, len(values))
 
 
+def among(keys: UInt64s, known: UInt64s) -> npt.NDArray[np.bool_]:
+    """Whether each key is one of the sorted ones that are known."""
+    if not len(known):
+        return np.zeros(len(keys), bool)
+    at = np.searchsorted(known, keys)
+    return np.asarray(known[np.minimum(at, len(known) - 1)] == keys)
+
+
 def uniform(seed: int, purpose: str, keys: UInt64s) -> npt.NDArray[np.float64]:
     """One number in [0, 1) per key, a pure function of (seed, purpose, key).
 

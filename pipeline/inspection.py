@@ -137,13 +137,22 @@ def why(run: RunFolder, key: str) -> list[list[Seen]]:
 
 def _ids(run: RunFolder, key: str) -> Iterator[tuple[str, str]]:
     """(id, shard) of the documents that `key` names."""
-    sources = [step.name for step in run.recipe.steps.values() if step.stage.is_source()]
-    births = [(source, part) for source in sources for part in ("shards", "rejected")]
+    births = [(step.name, part) for step in _births(run) for part in ("shards", "rejected")]
     for step, part in [*births, *((folder, "shards") for folder in _borders(run))]:
         for shard in _likely(run.names(step, part), key):
             for column in _NAMED:
                 for row in _find(run.path(step, part), shard, column, key, _NAMED):
                     yield row["id"], shard
+
+
+def _births(run: RunFolder) -> Iterator[Step]:
+    """The sources, and the steps into which their rows flowed without being written."""
+    flowing: set[str] = set()
+    for step in run.recipe.steps.values():
+        if step.stage.is_source() or flowing & set(step.inputs.get("documents", ())):
+            yield step
+            if not run.names(step.name, "shards"):
+                flowing.add(step.name)
 
 
 def _borders(run: RunFolder) -> list[str]:

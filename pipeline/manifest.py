@@ -112,8 +112,11 @@ class Manifest:
 
     @property
     def contents(self) -> str:
-        """A digest of every shard's and side file's checksum: changes when any byte of the dataset does."""
-        written = {name: record.get("written") for name, record in self.shards.items()}
+        """A digest of every shard's and side file's checksum: changes when any byte of the dataset does.
+
+        But not by what was forgotten: of a step that has read the whole, this does not make another one.
+        """
+        written = {name: record.get("made", record.get("written")) for name, record in self.shards.items()}
         return hashlib.sha256(canonical([self.identity, written]).encode()).hexdigest()[:16]
 
     def save(self, folder: str) -> None:

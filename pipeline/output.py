@@ -90,6 +90,27 @@ class Output:
 
     def commit(self) -> None:
         """Give every file its name, ledger first; then the record. The record exists, so the task is done."""
+        written = self._named()
+        counts = self.counts | (self._documents.counts() if self._documents else {})
+        record = {"read": self.read, "written": written, "counts": counts}
+        if self._documents:
+            record["content"] = self.content()
+        storage.write_json(record_path(self.folder, self.part, self.name), record)
+
+    def amend(self) -> None:
+        """Commit files that stand for those of a task that is done, and the counts that are others now.
+
+        Whoever read the task's documents knows them by what the record said when it was done: that stays, as
+        `content` and `made`.
+        """
+        path = record_path(self.folder, self.part, self.name)
+        old, written = storage.read_json(path), self._named()
+        made = old.get("made", old["written"])
+        new = {"written": old["written"] | written, "counts": old["counts"] | self.counts, "made": made}
+        storage.write_json(path, old | new)
+
+    def _named(self) -> dict[str, str]:
+        """Give every file its name; checksums by name."""
         for writer in self._writers:
             writer.close()
         written = {name: storage.checksum_bytes(data) for name, data in self._sides.items()}
@@ -99,11 +120,7 @@ class Output:
             path = os.path.relpath(writer.path, self.folder)
             written[path] = storage.checksum(writer.partial)
             storage.commit(writer.partial, writer.path)
-        counts = self.counts | (self._documents.counts() if self._documents else {})
-        record = {"read": self.read, "written": written, "counts": counts}
-        if self._documents:
-            record["content"] = self.content()
-        storage.write_json(record_path(self.folder, self.part, self.name), record)
+        return written
 
     def content(self) -> str:
         """A digest of the documents that were kept."""
@@ -151,7 +168,7 @@ class DocumentWriter:
         self, kept: ShardWriter | None, rejected: ShardWriter, tick: Tick, onward: Onward | None = None
     ) -> None:
         self._kept, self._rejected, self._tick, self._onward = kept, rejected, tick, onward
-        self._in, self._out = _Measure(), _Measure()
+        self._in, self._out = Measure(), Measure()
         self._reasons: Counter[str] = Counter()
         self._content = {name: xxhash.xxh3_128() for name in ("id", "text")}
 
@@ -189,7 +206,7 @@ class DocumentWriter:
 
 
 @dataclass
-class _Measure:
+class Measure:
     """Sums over documents; tokens are estimated at the end, so that batches make no difference."""
 
     rows: int = 0

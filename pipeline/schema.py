@@ -24,6 +24,7 @@ DOCUMENT = pa.schema(
     ]
 )
 REASON = "reason"  # a stage says why it rejects a row; the engine moves the row to the ledger
+FORGOTTEN = "forgotten"  # the reason of what `pipeline forget` has taken out, and of what sources leave out
 
 
 def with_column(table: pa.Table, name: str, values: Any) -> pa.Table:

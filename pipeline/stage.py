@@ -17,6 +17,8 @@ from pipeline.dataset import Dataset
 from pipeline.errors import InputError, StaleRunError, TaskFailedError
 from pipeline.executors import Executor, Tick
 from pipeline.flow import Flow, Link, after
+from pipeline.forget_rows import erase_texts, forget_rows
+from pipeline.hashing import UInt64s
 from pipeline.output import Output, record_path
 from pipeline.progress import Progress, Silent
 
@@ -37,6 +39,10 @@ class Stage:
     makes: ClassVar[str] = "documents"  # or tokens, model, grams, tokenizer, sequences, links, addresses
     replaces: ClassVar[frozenset[str]] = frozenset()  # columns it overwrites
     offsets: ClassVar[bool] = False  # it stores byte offsets into `text`
+    leftovers: ClassVar[frozenset[str]] = frozenset()  # parts that tell what is in documents and are of no
+    # use once the step is done: `pipeline forget` deletes them
+    remade: ClassVar[bool] = False  # a report: `pipeline forget` deletes it, the next run makes it again
+    evidence: ClassVar[frozenset[str]] = frozenset()  # strings of its ledger that name other documents: kept
     alarms: ClassVar[frozenset[str]] = (
         frozenset()
     )  # fields that only `alarm` reads: no result depends on them
@@ -82,6 +88,27 @@ class Stage:
     def summary(self, dataset: Dataset) -> Mapping[str, list[dict[str, Any]]]:
         """Tables that `pipeline status` prints of the finished dataset: title -> rows."""
         return {}
+
+    @classmethod
+    def traces(cls, folder: str, name: str, gone: UInt64s) -> Mapping[str, int]:
+        """For `pipeline forget`, of a stage that makes no documents: what a shard shows of some documents.
+
+        `gone` are the sorted hashes of their ids. Keys are those of `forget.COUNTED`.
+        """
+        return {}
+
+    @classmethod
+    def erase(cls, folder: str, task: str, gone: UInt64s, output: Output) -> bool:
+        """Write what a task (`<part>/<name>`) wrote once more to `output`, without some documents.
+
+        Only the files that are to change, and the counts of its record; whether there are any. Killed and run
+        again, also on what the first time has written of it, it must end in the same bytes.
+        """
+        part, _, name = task.partition("/")
+        if part == "shards" and cls.makes in ("documents", "tokens"):
+            forget_rows(folder, name, gone, cls.evidence, output)
+            return True
+        return erase_texts(folder, part, name, gone, output)
 
 
 class MapStage(Stage):
@@ -145,6 +172,7 @@ class Job:
     upstream: tuple[Link, ...] = ()  # unmaterialized map steps whose rows flow into this one
     downstream: tuple[Link, ...] = ()  # map steps into which those of this one, a source, flow
     progress: Progress = field(default_factory=Silent)
+    forgotten: str = ""  # the run's list of what it has forgotten, if there is one; sources leave it out
 
     def map(
         self,

@@ -140,6 +140,11 @@ def names(folder: str, suffix: str = "") -> list[str]:
     return sorted(e.removesuffix(suffix) for e in entries if e.endswith(suffix) and not e.startswith("."))
 
 
+def folders(folder: str) -> list[str]:
+    """Sorted names of the folders in `folder`; nothing hidden."""
+    return [name for name in names(folder) if os.path.isdir(os.path.join(folder, name))]
+
+
 def temporary(path: str) -> str:
     """A name beside `path` to write to before `commit`; hidden, and unique to this host and call."""
     folder, name = os.path.split(path)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from classifiers.words import words
 from pipeline.errors import InputError
 from pipeline.files import expand
-from pipeline.hashing import UInt64s, hash_bytes, hash_text, mix
+from pipeline.hashing import UInt64s, among, hash_bytes, hash_text, mix
 from pipeline.storage import open_input
 from stages.canonical import Address, address, ascii_host
 from stages.curated import Damage, inflated
@@ -116,14 +116,16 @@ class BlockList(NamedTuple):
 
 
 class ForgetList(NamedTuple):
-    """Documents to forget: by id, or by URL."""
+    """Documents to forget: by id, by URL, or by domain."""
 
     ids: UInt64s
     urls: UrlList
+    domains: DomainList
 
-    def holds(self, ids: pa.ChunkedArray, addresses: Sequence[Address]) -> Bools:
+    def holds(self, ids: pa.Array | pa.ChunkedArray, addresses: Sequence[Address]) -> Bools:
         """Whether each document is one of them."""
-        return among(hash_text(ids), self.ids) | self.urls.holds(addresses)
+        named = among(hash_text(ids), self.ids)
+        return named | self.urls.holds(addresses) | self.domains.holds(addresses)
 
 
 def read_domains(patterns: Sequence[str]) -> DomainList:
@@ -170,34 +172,37 @@ def read_words(patterns: Sequence[str]) -> WordList:
 
 
 def read_forgotten(patterns: Sequence[str]) -> ForgetList:
-    """Documents to forget from lists: URLs begin with `https://`, `http://` or `//`; ids do not."""
+    """Documents to forget from lists: a domain has no slash, an id two; both where one may be a URL.
+
+    That is so with `a.example/2024/10`: without scheme, it is a URL as well.
+    """
     ids: list[str] = []
     urls: list[Line] = []
+    domains: list[UInt64s] = []
     for path, first, lines in _pieces(patterns):
-        for line in _lines(path, first, lines):
-            if _BEGINNING.match(line.entry):
+        plain = pc.match_substring_regex(lines, _PLAIN)
+        domains.append(hash_text(lines.filter(plain)))
+        for line in _lines(path, first, lines, pc.invert(plain)):
+            name, *rest = line.entry.split("/")
+            is_whole, is_word = _BEGINNING.match(line.entry), " " not in line.entry
+            is_bare = is_word and "." in (host := ascii_host(name)) and _HOST.fullmatch(host)
+            if is_whole or (rest and is_bare):
                 urls.append(line)
-            elif line.entry.count("/") >= 2:
+            if not rest and is_word:
+                domains.append(_hashes([_domain(line)]))
+            elif not is_whole and len(rest) > 1:
                 ids.append(line.entry)
-            else:
+            elif not is_whole and not (rest and is_bare):
                 raise line.refused(
                     "is neither an id, such as cc/CC-MAIN-2024-10-00017/8123, nor a URL, such as "
-                    "https://a.example/page; write one a line"
+                    "https://a.example/page, nor a domain, such as a.example; write one a line"
                 )
-    return ForgetList(_sorted([_hashes(ids)]), _urls(urls))
+    return ForgetList(_sorted([_hashes(ids)]), _urls(urls), DomainList(_sorted(domains)))
 
 
 def read_lines(patterns: Sequence[str]) -> Iterator[Line]:
     """The entries of lists, whatever they are of."""
     return (line for path, first, lines in _pieces(patterns) for line in _lines(path, first, lines))
-
-
-def among(keys: UInt64s, known: UInt64s) -> Bools:
-    """Whether each key is one of the sorted ones that are known."""
-    if not len(known):
-        return np.zeros(len(keys), bool)
-    at = np.searchsorted(known, keys)
-    return np.asarray(known[np.minimum(at, len(known) - 1)] == keys)
 
 
 def _above(host: str) -> list[str]:

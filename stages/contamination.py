@@ -103,6 +103,7 @@ class Contamination(Stage):
 
     inputs: ClassVar[Mapping[str, str]] = {"documents": "documents", "grams": "grams"}
     makes: ClassVar[str] = "contamination"
+    remade: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         for field, least in (("listed", 1), ("shown", 0)):

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from pipeline import storage
 from pipeline.dataset import Dataset
 from pipeline.errors import InputError, RecipeError
+from pipeline.hashing import UInt64s
 from pipeline.schema import REASON, unify, with_column
 from pipeline.shards import count_rows, read_batches
 from pipeline.shuffle import read_partition
@@ -86,6 +87,7 @@ class Deduplicate(Stage):
 
     inputs: ClassVar[Mapping[str, str]] = {"documents": "documents", "against": "documents"}
     optional: ClassVar[frozenset[str]] = frozenset({"against"})
+    evidence: ClassVar[frozenset[str]] = frozenset({"duplicate_of"})
     alarms: ClassVar[frozenset[str]] = frozenset({"max_removed"})
     version: ClassVar[int] = 2
 
@@ -143,6 +145,13 @@ class Deduplicate(Stage):
     def summary(self, dataset: Dataset) -> Mapping[str, list[dict[str, Any]]]:
         """What went, by source, language, domain and similarity; the largest groups; very common keys."""
         return duplicate_report.summary(dataset)
+
+    @classmethod
+    def erase(cls, folder: str, task: str, gone: UInt64s, output: Output) -> bool:
+        """The report shows no text of the documents either."""
+        if task == "report/all":
+            return duplicate_report.erase(folder, gone, output)
+        return super().erase(folder, task, gone, output)
 
     def run(self, job: Job) -> None:
         """Sign the documents, search for duplicates, mark the documents."""

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from pipeline import storage
 from pipeline.dataset import Dataset
-from pipeline.hashing import hash_text
+from pipeline.hashing import UInt64s, among, hash_text
 from pipeline.output import record_path
 from pipeline.schema import REASON
 from pipeline.shards import read_batches
@@ -344,6 +344,23 @@ def _report(
     tallies = _read(largest).to_pylist()
     facets = {facet: [row for row in tallies if row["facet"] == facet] for facet in MOST if facet != "group"}
     facets["similarity"].sort(key=lambda row: row["key"])
-    told = {"step": step, **facets, "groups": groups, "more": dict(more)}
+    _write({"step": step, **facets, "groups": groups, "more": dict(more)}, output)
+
+
+def erase(folder: str, gone: UInt64s, output: Output) -> bool:
+    """Write the report of a finished step without the texts of documents whose ids have the hashes `gone`."""
+    told = json.loads(storage.read_bytes(f"{folder}/{REPORT}"))
+    shown = [row for group in told["groups"] for row in (group, *group["members"])]
+    goes = among(hash_text(pa.array([row["id"] for row in shown], pa.string())), gone).tolist()
+    ids = {row["id"] for row, is_gone in zip(shown, goes, strict=True) if is_gone}
+    told["groups"] = [group for group in told["groups"] if group["id"] not in ids]
+    for group in told["groups"]:
+        group["members"] = [row for row in group["members"] if row["id"] not in ids]
+    _write(told, output)
+    return True
+
+
+def _write(told: dict[str, Any], output: Output) -> None:
+    """For programs and for people."""
     output.side(REPORT, f"{json.dumps(told, indent=1, ensure_ascii=False)}\n".encode())
     output.side(PAGE, to_html(told).encode())

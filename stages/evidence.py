@@ -14,6 +14,7 @@ from classifiers.features import buckets
 from classifiers.logistic import Logistic, Mask
 from classifiers.terms import chosen_words, offsets_of, terms
 from classifiers.words import Words, words
+from pipeline.hashing import UInt64s, among, hash_text
 from pipeline.shards import read_batches
 from stages.sample import Sample, cutoff
 
@@ -185,6 +186,22 @@ def ranked_pages(
         ]
         for name, pages in listed.items()
     }
+
+
+def shown_of(card: Mapping[str, Any], gone: UInt64s) -> list[str]:
+    """The ids of the pages on a card that are of documents with these hashes, sorted."""
+    ids = [page["id"] for pages in card["pages"].values() for page in pages]
+    goes = among(hash_text(pa.array(ids, pa.string())), gone).tolist()
+    return [name for name, is_gone in zip(ids, goes, strict=True) if is_gone]
+
+
+def without_pages(card: Mapping[str, Any], gone: UInt64s) -> dict[str, Any]:
+    """The card without the pages of documents with these hashes, sorted."""
+    taken = set(shown_of(card, gone))
+    left = {
+        name: [page for page in pages if page["id"] not in taken] for name, pages in card["pages"].items()
+    }
+    return {**card, "pages": left}
 
 
 def _without_copies(among: Mask, keys: NDArray[np.uint64]) -> NDArray[np.int64]:

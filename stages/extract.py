@@ -17,9 +17,10 @@ from pipeline.schema import DOCUMENT
 from pipeline.stage import Job, Output, Stage
 from pipeline.storage import open_input
 from pipeline.supervise import Limits, supervised
-from stages.block_lists import read_blocked
+from stages.block_lists import read_blocked, read_forgotten
 from stages.choose import Choice, Choose
 from stages.engines import versions
+from stages.forgotten import Forgotten
 from stages.listed import paths_of
 from stages.page import Page, read_page
 from stages.picks import Pick, archives, picked, picks, unreadable
@@ -65,6 +66,8 @@ class Extract(Stage):
         license: license of all documents, if one is known
         block: lists of domains and URLs (`*` at the end: all that begin so) whose pages are not read, as in
             `urls`, both in one list; url:domain, url:exact
+        forget: lists of documents to leave out, by id, URL or domain, as in `urls`; what `pipeline forget`
+            took out of the run is left out in any case; forgotten
         raw: carry the raw records along (column `raw`) for `save_raw`; meant for materialize = false
         deadline: seconds of CPU time that a record may take; beyond, it is error:timeout
         memory: megabytes that a record may take; beyond, it is error:memory
@@ -78,6 +81,7 @@ class Extract(Stage):
     validation: float = 0.005
     license: str = ""
     block: SmallFiles = ()
+    forget: SmallFiles = ()
     raw: bool = False
     deadline: float = 10.0
     memory: int = 2_048
@@ -112,9 +116,10 @@ class Extract(Stage):
             raise ValueError("takes links or addresses, not both: addresses are those of links already")
 
     def check_files(self) -> None:
-        """There must be archives, no two of one name, and what is blocked must be domains and URLs."""
+        """There must be archives, no two of one name, and lists must be of what they should be."""
         of_source(self.warcs, self.source, _SUFFIXES)
         read_blocked(self.block)
+        read_forgotten(self.forget)
 
     def run(self, job: Job) -> None:
         """One task for each archive, or for each of those that there are addresses in."""
@@ -126,7 +131,8 @@ class Extract(Stage):
             if not paths:
                 some = f"which are in {min(there)}, …" if there else "of which there are none"
                 raise InputError(f"no archive of `warcs` holds any of the addresses, {some}; name those")
-        choose = Choose(paths_of(links) if links else None, self.block, job.identity)
+        forgotten = Forgotten.of(self.forget, job)
+        choose = Choose(paths_of(links) if links else None, self.block, job.identity, forgotten)
         job.map_files("shards", partial(self.read_file, choose, addresses), paths)
 
     def read_file(self, choose: Choose, addresses: Dataset | None, path: str, output: Output) -> None:
@@ -183,7 +189,7 @@ class Archive:
         """See Work."""
         if not _holds_document(record):
             return record.type if record.type in _TYPES else "other", None
-        choice = Choice() if record.error else self.choose.look(record.url)
+        choice = Choice() if record.error else self.choose.look(record.url, self._id(record))
         if choice.reason:
             return self._row(record, Page(reason=choice.reason))
         karma = choice.karma if self.picks is None else self.picks[record.offset].karma
@@ -197,11 +203,14 @@ class Archive:
             else self.result(record)
         )
 
+    def _id(self, record: Record) -> str:
+        return f"{self.stage.source}/{stem(self.path)}/{record.address}"
+
     def _row(self, record: Record, page: Page, karma: int | None = None) -> tuple[str, Row]:
         date = iso_date(record.headers.get("warc-date", ""))
         kept = self.stage.raw and page.reason is None
         return "unreadable" if record.error else record.type, {
-            "id": f"{self.stage.source}/{stem(self.path)}/{record.address}",
+            "id": self._id(record),
             "source": self.stage.source,
             "url": clean_line(record.url) or None,
             "date": date,

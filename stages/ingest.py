@@ -3,18 +3,21 @@
 import datetime
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import IO, Any, ClassVar, Literal
 
 import pyarrow as pa
 
 from pipeline.errors import InputError
-from pipeline.files import Files, basename, of_source, stem
+from pipeline.files import Files, SmallFiles, basename, of_source, stem
 from pipeline.schema import DOCUMENT, REASON
 from pipeline.stage import Job, Output, Stage
 from pipeline.storage import open_input
+from stages.block_lists import read_forgotten
 from stages.book import Cut, pieces
 from stages.charset import decode
 from stages.curated import COMPRESSED, Damage, Numbered, inflated, json_lines, parquet_rows
+from stages.forgotten import Forgotten
 from stages.source import Row, write_rows
 from stages.text import clean, clean_line
 
@@ -49,6 +52,8 @@ class Ingest(Stage):
         columns: further fields to carry on: name = "string", "bool", "int64", "float64", …
         cut: where to cut text files: none, at chapter headings, or at paragraphs
         max_characters: cut pieces longer than this between paragraphs, if they are cut at all
+        forget: lists of documents to leave out, by id, URL or domain, as in `urls`; what `pipeline forget`
+            took out of the run is left out in any case; forgotten
         split_by: draw the validation split by document (a book stays whole), or by registered domain
         validation: share of documents, or domains, that make the validation split
         seed: of the draw of the validation split
@@ -64,6 +69,7 @@ class Ingest(Stage):
     columns: dict[str, str] = field(default_factory=dict)
     cut: Cut = "none"
     max_characters: int = 100_000
+    forget: SmallFiles = ()
     split_by: Literal["document", "domain"] = "document"
     validation: float = 0.005
     seed: int = 0
@@ -88,21 +94,23 @@ class Ingest(Stage):
                 raise ValueError(f"columns: '{name}' is a column of every document; rename yours")
 
     def check_files(self) -> None:
-        """There must be files of a kind that it reads, and no two of one name."""
+        """There must be files of a kind that it reads, no two of one name, and lists of what to forget."""
         of_source(self.files, self.source, _SUFFIXES)
+        read_forgotten(self.forget)
 
     def run(self, job: Job) -> None:
         """One task for each file."""
-        job.map("shards", self.read_file, job.files(self.files, self.source, _SUFFIXES))
+        read = partial(self.read_file, Forgotten.of(self.forget, job))
+        job.map("shards", read, job.files(self.files, self.source, _SUFFIXES))
 
-    def read_file(self, path: str, output: Output) -> None:
+    def read_file(self, forgotten: Forgotten, path: str, output: Output) -> None:
         """Make the documents of one file."""
         extra = [
             (name, _COLUMNS[kind][0]) for name, kind in sorted(self.columns.items())
         ]  # no order in a recipe
         schema = pa.schema([*DOCUMENT, *extra])
         with open_input(path) as file:
-            rows = _readable(self._rows(file, path), path)
+            rows = forgotten.without(_readable(self._rows(file, path), path))
             write_rows(rows, output, schema, self.validation, self.split_by, self.seed)
 
     def _rows(self, file: IO[bytes], path: str) -> Iterator[Row]:

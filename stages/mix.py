@@ -12,11 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import InputError, RecipeError, SchemaError
-from pipeline.hashing import hash_text, uniform
+from pipeline.hashing import UInt64s, hash_text, uniform
 from pipeline.shards import read_batches
 from pipeline.shuffle import merge, read_partition, sorted_by_partition
 from pipeline.stage import Dataset, Job, Output, Stage
 from stages import packing
+from stages.blanks import blank, rows_of
 from stages.budgets import TRAIN, VAL, Budget, Key, Supply, Way
 from stages.packing import Float64s, Int64s, Layout, Stream, Take, Tokens, Units
 
@@ -64,7 +65,7 @@ class Mix(Stage):
     drawn without replacement until its epoch ends (section 2.2). Validation documents go to shards of their
     own, each once. A row has `tokens`, one more than `sequence`, so that input and target are both in it and
     neighbours in a stream share one; `source`; and `documents`: which one stands at positions start to end,
-    from its token `offset` on.
+    from its token `offset` on; where `pipeline forget` left nothing but end-of-text, id and offset are null.
 
     Fields:
         weights: share of the training tokens of each source; they may sum to anything
@@ -88,6 +89,7 @@ class Mix(Stage):
 
     inputs: ClassVar[Mapping[str, str]] = {"documents": "tokens"}
     makes: ClassVar[str] = "sequences"
+    leftovers: ClassVar[frozenset[str]] = frozenset({"units", "merged"})
 
     def __post_init__(self) -> None:
         given = [way for way in WAYS if getattr(self, way)]
@@ -109,6 +111,18 @@ class Mix(Stage):
     def summary(self, dataset: Dataset) -> Mapping[str, list[dict[str, Any]]]:
         """The mixture."""
         return {"mixture": mixture_table(dataset)}
+
+    @classmethod
+    def traces(cls, folder: str, name: str, gone: UInt64s) -> Mapping[str, int]:
+        """The rows that documents are in, and their tokens."""
+        return rows_of(f"{folder}/shards/{name}.parquet", gone)
+
+    @classmethod
+    def erase(cls, folder: str, task: str, gone: UInt64s, output: Output) -> bool:
+        """End-of-text in place of every token of the documents; no row moves."""
+        if is_shard := task.startswith("shards/"):
+            blank(f"{folder}/{task}.parquet", gone, output)
+        return is_shard
 
     def run(self, job: Job) -> None:
         """Count and plan; bring the documents together by shard; pack and interleave them there."""

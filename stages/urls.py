@@ -52,7 +52,7 @@ class Urls(MapStage):
         words: lists of words of which a URL may have none
         soft_words: lists of words of which a URL may have fewer than `least_soft`
         least_soft: different soft words that reject a document
-        forget: lists of documents to forget, by id or URL (with `*`, all that begin with it)
+        forget: lists of documents to forget, by id, URL (with `*`, all that begin with it) or domain
         respect: opt-outs of the column `robots` that reject, such as noai, noindex, tdm-reservation,
             ccbot:noindex (addressed to one bot alone)
     """

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -90,6 +91,7 @@ END = 50256
 _WORDS = r"""'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"""
 
 
+@cache
 def tiktoken_gpt2() -> tiktoken.Encoding:
     """tiktoken on the same vocabulary, read another way: each of GPT-2's 256 letters stands for a byte."""
     plain = [byte for byte in range(256) if chr(byte).isprintable() and chr(byte) != " "]

@@ -203,6 +203,25 @@ def test_words_against_a_plain_twin(write, entries, texts):
     assert found.tolist() == [twin(text) for text in texts if "ß" not in text]
 
 
+def test_what_is_to_be_forgotten_is_an_id_a_url_or_a_domain(write):
+    entries = ["cc/a/12", "bücher.example", "例え.example/頁/1", "*.ru.example", "b.example/2024/10", ".рф"]
+    listed = block_lists.read_forgotten(write(entries))
+    urls = {
+        "https://shop.xn--bcher-kva.example/x": True,
+        "http://www.xn--r8jz45g.example/%E9%A0%81/1": True,
+        "http://xn--r8jz45g.example/%E9%A0%81/2": False,
+        "http://a.ru.example/": True,
+        "https://b.example/2024/10": True,
+        "https://b.example/2024/11": False,
+        "http://пример.рф/": True,
+        "": False,
+    }
+    ids = pa.array([f"cc/b/{n}" for n in range(len(urls))])
+    assert listed.holds(ids, [address(url) for url in urls]).tolist() == list(urls.values())
+    ids = pa.array(["cc/a/12", "cc/a/1", "b.example/2024/10", None])
+    assert listed.holds(ids, [address("")] * 4).tolist() == [True, False, True, False]
+
+
 def test_a_long_list_takes_eight_bytes_an_entry(write):
     path = write([f"site{n}.example" for n in range(200_000)])
     tracemalloc.start()
@@ -232,7 +251,9 @@ def test_a_long_list_takes_eight_bytes_an_entry(write):
         ("urls", ["word"], "line 1: 'word' is no URL; write one a line"),
         ("urls", ["http://a.example/ http://b.example/"], "is no URL"),
         ("words", ["a", "***"], "line 2: '...' has neither letters nor digits"),
-        ("forget", ["a.example"], "line 1: 'a.example' is neither an id, such as"),
+        ("forget", ["a.example", "b/c"], "line 2: 'b/c' is neither an id, such as .* URL, .* domain, such"),
+        ("forget", ["cc"], "line 1: 'cc' has no full stop; .* write .cc"),
+        ("forget", ["https://a b.example/"], "line 1: 'https://a b.example/' is no URL"),
         ("words", b"a\nb\n\xff\xfe\n", "line 3 is not UTF-8; save the list as UTF-8"),
     ],
 )

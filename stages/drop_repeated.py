@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from pipeline import storage
 from pipeline.dataset import Dataset
 from pipeline.hashing import hash_text
 from pipeline.schema import REASON, unify, with_column
@@ -92,6 +93,7 @@ class DropRepeated(Stage):
     keep: Literal["first", "none"] = "first"
     memory: int = 1024
     replaces: ClassVar[frozenset[str]] = frozenset({"text"})
+    leftovers: ClassVar[frozenset[str]] = frozenset({"report"})
 
     def __post_init__(self) -> None:
         for name in ("max_documents", "min_words", "memory"):
@@ -128,7 +130,8 @@ class DropRepeated(Stage):
         totals = dataset.manifests[0].totals
         found = {"documents of a site": "with_site", "spans that are repeated": "repeated_spans"}
         counts = {title: totals.get(name, 0) for title, name in found.items()}
-        return {"repeated lines": [counts]} | tables(f"{dataset.folders[0]}/report/all.parquet")
+        path = f"{dataset.folders[0]}/report/all.parquet"  # `pipeline forget` deletes it
+        return {"repeated lines": [counts]} | (tables(path) if storage.exists(path) else {})
 
     def find(self, documents: Dataset, shards: Shards, counted: Counted, shard: int, output: Output) -> None:
         """Each span of a shard once: how many documents have it, the first of them, how many may."""

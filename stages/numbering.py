@@ -44,6 +44,11 @@ class Numbering:
         return np.array([0, *accumulate(self.rows)], np.int64)
 
     @property
+    def own_start(self) -> int:
+        """Documents of references."""
+        return int(self.starts[self.references])
+
+    @property
     def total(self) -> int:
         """All documents."""
         return int(self.starts[-1])

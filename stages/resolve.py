@@ -1,7 +1,8 @@
 """Which documents go, and because of which.
 
 In order of precedence, a document goes if a kept one before it is similar to it: so nothing goes because of
-something that went itself. The order needs one task, with one bit per document; all else is a task per block.
+something that went itself. The order needs one task, with one bit for each of the step's own documents; all
+else is a task per block.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,7 @@ from pipeline.shards import read_rows
 from pipeline.shuffle import read_partition, scatter, sorted_runs
 from pipeline.stage import Output
 from stages.numbering import Numbers, Rows, by_shard, numbered, row_of, shard_of
-from stages.signed import GONE, KEPT, Signed
+from stages.signed import GONE, Signed
 from stages.verify import read_similar
 
 BITS = pa.schema([("kept", pa.uint8())])  # a bit for each document, the first in the lowest bit
@@ -58,15 +59,11 @@ class Resolution:
     signed: Signed
 
     def keep(self, similar: Sequence[str], output: Output) -> None:
-        """Stream the pairs in precedence of the second; write a bit per document, 1 where it stays."""
+        """Stream the pairs in precedence of the second; write a bit per own document, 1 where it stays."""
         numbering = self.signed.numbering
-        kept = np.full(-(-numbering.total // 8), 0xFF, np.uint8)
-        for shard in range(numbering.references):
-            gone = np.flatnonzero(self.signed.states(shard) != KEPT)
-            _clear(kept, numbering.starts[shard] + gone)
+        kept = np.full(-(-(numbering.total - numbering.own_start) // 8), 0xFF, np.uint8)
         for pairs in sorted_runs(similar, ("second_rank", "second"), ["first"]):
-            firsts, seconds = (numbering.places(pairs[name].to_numpy()) for name in ("first", "second"))
-            _resolve(kept, firsts, seconds)
+            _resolve(kept, *(self._places(pairs[name].to_numpy()) for name in ("first", "second")))
         output.table(BITS, group_rows=1 << 20).write(pa.table([kept], schema=BITS))
 
     def decide(self, files: Evidence, block: int, output: Output) -> None:
@@ -97,16 +94,26 @@ class Resolution:
     def _nearest(self, files: Evidence, block: int) -> pa.Table:
         """REMOVAL rows, ascending by document: the most similar kept one of each second that has any."""
         similar = read_similar([files.similar[block]])
-        places = self.signed.numbering.places(similar["first"].to_numpy())
-        at, byte_of = np.unique(places >> 3, return_inverse=True)
-        bits = read_rows(files.kept, at, ["kept"])["kept"].to_numpy()[byte_of]
-        similar = similar.filter(pa.array(bits >> (places & 7).astype(np.uint8) & 1 == 1))
+        similar = similar.filter(pa.array(self._stays(files.kept, similar["first"].to_numpy())))
         columns = ("first", "second", "first_rank", "similarity")
         firsts, seconds, ranks, similarities = (similar[name].to_numpy() for name in columns)
         order = np.lexsort((firsts, ranks, -similarities, seconds))
         seconds, best = np.unique(seconds[order], return_index=True)
         best = order[best]
         return _removals(seconds, firsts[best], similarities[best], exact=False)
+
+    def _stays(self, kept: str, documents: Numbers) -> NDArray[np.bool_]:
+        """Which documents stay: of references all, because those that went were never sent."""
+        places = self._places(documents)
+        stays = places < 0
+        at, byte_of = np.unique(places[~stays] >> 3, return_inverse=True)
+        bits = read_rows(kept, at, ["kept"])["kept"].to_numpy()[byte_of]
+        stays[~stays] = bits >> (places[~stays] & 7).astype(np.uint8) & 1 == 1
+        return stays
+
+    def _places(self, documents: Numbers) -> Rows:
+        """Place of each among the step's own documents; below 0 for references."""
+        return self.signed.numbering.places(documents) - self.signed.numbering.own_start
 
     def _copies(self, files: Sequence[str], near: pa.Table, block: int) -> Iterator[pa.Table]:
         """REMOVAL rows of copies: because of the first or, where that one goes, of what it goes for."""
@@ -150,15 +157,9 @@ def _removals(documents: Numbers, named: Numbers, similarities: NDArray[np.float
 
 
 @kernel
-def _clear(kept: NDArray[np.uint8], places: Rows) -> None:
-    for place in places:
-        kept[place >> 3] &= ~(1 << (place & 7))
-
-
-@kernel
 def _resolve(kept: NDArray[np.uint8], firsts: Rows, seconds: Rows) -> None:
     """Clear the bit of each second that has a kept first; all that decides a first has come before."""
     for pair in range(len(firsts)):
         first, second = firsts[pair], seconds[pair]
-        if kept[first >> 3] >> (first & 7) & 1:
+        if first < 0 or kept[first >> 3] >> (first & 7) & 1:
             kept[second >> 3] &= ~(1 << (second & 7))

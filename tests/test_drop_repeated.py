@@ -160,7 +160,13 @@ def some_sources(draw: st.DrawFn) -> Sources:
 
 
 def texts(dataset: Dataset) -> dict[str, list[list[str]]]:
-    return {name: paragraphs(text) for name, text in kept(dataset, "text").items()}
+    return {name: solid(paragraphs(text)) for name, text in kept(dataset, "text").items()}
+
+
+def solid(blocks: list[list[str]]) -> list[list[str]]:
+    """Without empty lines, which a text may end with before and not after lines were taken out."""
+    lines = ([line for line in block if line] for block in blocks)
+    return [block for block in lines if block]
 
 
 @settings(deadline=None, max_examples=12)
@@ -186,7 +192,7 @@ def test_it_is_what_the_twin_says_in_any_shards_and_twice_changes_nothing(
     recipe = write(folder, sources) + step("once", "drop_repeated", list(sources), **vars(stage))
     out = make(folder, recipe + step("twice", "drop_repeated", ["once"], **vars(stage)))
     once, twice = (Dataset(str(out / name)) for name in ("once", "twice"))
-    assert texts(once) == {name: left for name, (reason, left) in expected.items() if not reason}
+    assert texts(once) == {name: solid(left) for name, (reason, left) in expected.items() if not reason}
     assert removed(once, "reason") == {name: reason for name, (reason, _) in expected.items() if reason}
     assert removed(twice, "reason") == {} and twice.read().equals(once.read())
     other = run(tmp_path_factory.mktemp("run"), resharded(sources, shards), "drop_repeated", **vars(stage))

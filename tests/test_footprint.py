@@ -29,7 +29,9 @@ def test_memory_of_children_together():
         idle.communicate("\n")
     others = sum(memory(pid).now for pid in family(os.getpid(), own=False))  # of tests before this one
     with Footprint(own=False) as footprint, taking(50 * MB) as one, taking(30 * MB) as other:
-        time.sleep(0.4)  # several samples
+        waited = time.monotonic()
+        while footprint.memory_bytes < others + 80 * MB and time.monotonic() < waited + 20:
+            time.sleep(0.05)  # until there is a sample of both
         one.communicate("\n")
         other.communicate("\n")
     assert 80 * MB <= footprint.memory_bytes - others <= 80 * MB + 3 * bare

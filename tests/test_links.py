@@ -282,7 +282,7 @@ def test_workers_partitions_and_order_make_no_difference(tmp_path, monkeypatch):
     monkeypatch.setattr(links_module, "MEMORY", 1 << 10)
     links(tmp_path, files=backwards, out="small")
     small = toy.contents(tmp_path / "small")
-    assert len(list((tmp_path / "small/links/decided").iterdir())) > 8
+    assert len(list((tmp_path / "small/links/tasks/decided").iterdir())) > 8
     same = [name for name in alone if name.startswith(("links/shards", "links/rejected", "links/listed"))]
     assert len(same) == 7
     assert [name for name in same if small[name] != alone[name]] == []

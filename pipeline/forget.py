@@ -154,8 +154,8 @@ class TakeDown:
         lines = sorted({*_lines(remembered(self.folder)), *entries})
         if not lines:
             raise InputError(
-                f"{self.folder} was never told to forget anything; name a list of ids, URLs or domains with "
-                "--urls, one a line"
+                f"no list names anything, and {self.folder} was never told to forget anything; name a list "
+                "of ids, URLs or domains with --urls, one a line"
             )
         storage.write_bytes(f"{journal}/{LIST}", "".join(f"{line}\n" for line in lines).encode())
 
@@ -164,8 +164,9 @@ class TakeDown:
         steps = self._steps()
         gone, found = self._look(steps, journal)
         near = [step for step in steps if touched(step, steps, found)]
-        for step in near:
-            tidy(step)
+        for step in steps:
+            if step in near or not step.saw_whole:  # what is not done has been looked into by nobody
+                tidy(step)
         for step in self._steps():
             self._rewrite(step, gone, found[step.name], journal)
             if step in near and step.saw_whole:
@@ -199,16 +200,21 @@ class TakeDown:
         for step in steps:
             if step.holds_documents:
                 task = partial(find, named, step.stage, step.folder)
-                paths += self._job(step.name, journal).map(_FIND, task, step.shards, {}).values()
+                paths += self._find(step, task, journal)
         every = self._job("ids", f"{journal}/.all").map(
             "add up", partial(gather, named), {"ids": tuple(paths)}, {}
         )
         gone = Gone(every["ids"], storage.checksum(every["ids"]))
         for step in steps:
             if not step.holds_documents:
-                task = partial(trace, step.stage, gone, step.folder)
-                self._job(step.name, journal).map(_FIND, task, step.shards, {})
+                self._find(step, partial(trace, step.stage, gone, step.folder), journal)
         return gone, {step.name: _counts(f"{journal}/{step.name}") for step in steps}
+
+    def _find(self, step: Made, task: Callable[[str, Output], None], journal: str) -> Iterable[str]:
+        """What is found in each shard; also in those that a kill kept from being deleted wholly."""
+        done = storage.names(f"{journal}/{step.name}/tasks/{_FIND}", ".json")
+        shards = step.shards | {name: name for name in done}
+        return self._job(step.name, journal).map(_FIND, task, shards, {}).values()
 
     def _rewrite(self, step: Made, gone: Gone, found: Mapping[str, Counts], journal: str) -> None:
         """The shards that show something, and the manifest."""
@@ -313,10 +319,12 @@ def fold(folder: str) -> None:
 
 
 def touched(step: Made, steps: Sequence[Made], found: Found) -> bool:
-    """Whether the step shows documents that go, or has read some that do."""
+    """Whether the step shows documents that go, or has read some that do, or what was cut of them."""
     read = {digest for digests in step.identity.inputs.values() for digest in digests}
-    near = (each.name for each in steps if each is step or each.identity.digest in read)
-    return any(counts["kept_rows"] for name in near for counts in found[name].values())
+    given = (found[each.name] for each in steps if each.identity.digest in read)
+    return any(any(counts.values()) for counts in found[step.name].values()) or any(
+        counts["kept_rows"] or counts["elsewhere"] for shards in given for counts in shards.values()
+    )
 
 
 def tidy(step: Made) -> None:

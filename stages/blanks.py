@@ -41,7 +41,7 @@ def blank(path: str, gone: UInt64s, output: Output) -> None:
     if told is None:
         raise InputError(
             f"{path}: the column `tokens` does not say which token ends a text, so nothing can stand for the "
-            "documents; make the mixture again: run with --redo and its step's name"
+            "documents; delete its step's folder, then `pipeline forget` again, and run the recipe"
         )
     writer, blanks = output.table(schema), 0
     for batch in read_batches(path):

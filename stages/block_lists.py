@@ -227,7 +227,9 @@ def _urls(lines: Iterable[Line]) -> UrlList:
     for line in lines:
         whole_url = _BEGINNING.match(line.entry)
         place = address(line.entry.removesuffix("*") if whole_url else f"//{line.entry.removesuffix('*')}")
-        if not place.host or " " in line.entry or not (whole_url or "." in place.host):
+        if place.host and " " in line.entry:
+            raise line.refused("has a blank in it, which no URL has; write %20 for it, or one URL a line")
+        if not place.host or not (whole_url or "." in place.host):
             raise line.refused(
                 "is no URL; write one a line, such as https://a.example/page, or https://a.example/blog/* "
                 "for all that begin with it"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from classifiers.words import words
 from pipeline import storage
 from pipeline.dataset import Dataset
-from pipeline.errors import RecipeError
+from pipeline.errors import InputError, RecipeError
 from pipeline.manifest import Identity
 from pipeline.shards import read_batches
 from pipeline.shuffle import merge, partitions_for, read_partition, scatter
@@ -115,6 +115,8 @@ class Contamination(Stage):
         documents, grams = job.inputs["documents"], job.inputs["grams"]
         cuts = documents.files(CUTS)
         _check_same_grams(job.step, documents, grams)
+        if not cuts:  # a shard without documents has none
+            raise InputError(f"step '{job.step}': {documents} has seen no documents; see `pipeline status`")
         partitions = partitions_for(sum(map(storage.size, cuts.values())), PARTITION_BYTES)
         joined = job.map("shared", partial(self.join, grams, partitions), cuts, {})
         merged = merge(job, "merged", tuple(joined.values()), partitions)

@@ -100,7 +100,8 @@ class CountGrams(Stage):
     def check_files(self) -> None:
         """Each benchmark must have a first example."""
         for path in files.expand(self.benchmarks, SUFFIXES):
-            next(read_examples(path, self.text_field), None)
+            if next(read_examples(path, self.text_field), None) is None:
+                raise InputError(f"no example in {path}; get it again, or take it out of benchmarks")
 
     def run(self, job: Job) -> None:
         """Index the benchmarks, count in every shard, add up."""
@@ -114,8 +115,6 @@ class CountGrams(Stage):
     def index(self, paths: Sequence[str], output: Output) -> None:
         """Every gram of the benchmarks, once, and the examples; what is covered."""
         examples = [example for path in paths for example in read_examples(path, self.text_field)]
-        if not examples:
-            raise InputError(f"no example in {', '.join(paths)}; name benchmarks that hold some")
         texts = pa.array([example.text for example in examples], pa.large_string())
         found = words(texts)
         runs = runs_of(texts, found, self.sizes)

@@ -110,7 +110,7 @@ def test_a_mixture_that_does_not_say_what_ends_a_text_is_named(tmp_path):
     output = Output(str(tmp_path), "shards", "a")
     output.table(sequence_schema(column, SIZE)).write(rows)
     output.commit()
-    with pytest.raises(InputError, match=r"a.parquet: the column .tokens. does not say .*--redo"):
+    with pytest.raises(InputError, match=r"a.parquet: the column .tokens. does not say .*delete its step"):
         blank(
             str(tmp_path / "shards/a.parquet"), np.array([1], np.uint64), Output(str(tmp_path), "shards", "a")
         )

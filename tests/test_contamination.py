@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scripts import SENTENCES
 
 from pipeline.dataset import Dataset
-from pipeline.errors import RecipeError
+from pipeline.errors import InputError, RecipeError
 from pipeline.executors import Inline, Processes
 from pipeline.recipe import parse
 from pipeline.runner import Run
@@ -334,6 +334,14 @@ def test_mistakes_are_explained(tmp_path):
         run(tmp_path, RECIPE + LATER, out="c", grams='["grams", "more"]', rule=Rule(13, 21, 8))
     with pytest.raises(RecipeError, match="listed = 0"):
         run(tmp_path, out="d", listed=0)
+
+
+def test_a_shard_may_be_empty_but_not_all(tmp_path):
+    prepare(tmp_path, {"a": [{"text": ENGLISH}], "b": []}, {"b": {"1": ENGLISH}})
+    assert judged(run(tmp_path))["b", "1"]["status"] == "dirty"
+    prepare(tmp_path, {"a": []}, {"b": {"1": ENGLISH}})
+    with pytest.raises(InputError, match=r"step 'report': .*clean.* has seen no documents; see"):
+        run(tmp_path, out="none")
 
 
 def test_examples_in_every_script_are_found_cut_and_listed(tmp_path):

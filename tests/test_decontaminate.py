@@ -266,7 +266,7 @@ def test_unreadable_benchmarks_are_explained(tmp_path, name, data, message):
     (tmp_path / "benchmarks").mkdir()
     (tmp_path / "benchmarks" / name).write_bytes(data)
     with pytest.raises(InputError, match=message):
-        run(tmp_path, {"a": ["text"]}, {})
+        run(tmp_path, {"a": ["text"]}, {"another": [PASSAGE]})
 
 
 def test_mistakes_in_the_recipe_are_explained(tmp_path):

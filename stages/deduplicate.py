@@ -18,8 +18,8 @@ from pipeline import storage
 from pipeline.dataset import Dataset
 from pipeline.errors import InputError, RecipeError
 from pipeline.hashing import UInt64s
-from pipeline.schema import REASON, unify, with_column
-from pipeline.shards import count_rows, read_batches
+from pipeline.schema import REASON, check_scores, unify, with_column
+from pipeline.shards import read_batches
 from pipeline.shuffle import read_partition
 from pipeline.stage import Job, Output, Stage
 from stages import duplicate_report, minhash
@@ -65,7 +65,7 @@ class Deduplicate(Stage):
             instead of the preset's
         bands: groups of signature values; two documents are compared when they agree in a whole group
         rows: values in a group; similarity s is found with chance 1 - (1 - s^rows)^bands
-        quality: column of scores from 0 to 1; used if it is there
+        quality: column of scores from 0 to 1; that of this name is used if it is there
         seed: chooses the permutations, as in datasketch
         memory: megabytes that a task may take, about; changes no result
         scratch: gigabytes on disk for keys that are being matched, about; changes no result
@@ -158,6 +158,8 @@ class Deduplicate(Stage):
         documents = job.inputs["documents"]
         if not documents.shards:
             raise InputError(f"{documents} has no shards; look at what its step read: pipeline status")
+        if self.quality not in ("", "quality") or self.quality in documents.schema.names:
+            check_scores(job.step, documents.schema, self.quality)
         signed = self.signed(job)
         own, total = signed.numbering.references, signed.numbering.total
         if self.preset == "spark" and total > SPARK_MOST:
@@ -183,11 +185,11 @@ class Deduplicate(Stage):
         end = 0
         for place in range(len(against)):
             found = recalled[place] or signed_here[place]
-            first, last = orders_in(found[0].signatures) if found else (0, 0)
+            first, last = orders_in(found[0].signatures) if recalled[place] else (0, 1)
             shards += [shard._replace(shift=end - first) for shard in found]
             end += last - first
         own = self._own(job, job.inputs["documents"], end)
-        rows = tuple(count_rows(shard.signatures) for shard in (*shards, *own))
+        rows = tuple(shard.rows for shard in (*shards, *own))
         numbering = Numbering(rows, len(shards), max(1, (self.memory << 20) // BLOCK_BYTES))
         return SignedFiles(numbering, self.scheme, (*shards, *own))
 
@@ -207,6 +209,9 @@ class Deduplicate(Stage):
 
     def _references(self, job: Job, against: Mapping[int, Dataset]) -> dict[int, list[Shard]]:
         """Datasets to be compared with that bring no signatures."""
+        for part in against.values():
+            if self.quality in part.schema.names:
+                check_scores(job.step, part.schema, self.quality)
         items = {
             f"{place:03d}-{name}": (part, name, (0, 0, 1))
             for place, part in against.items()

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from classifiers.words import Words, unicode_version, words
 from pipeline.dataset import Dataset
 from pipeline.hashing import hash_text
-from pipeline.shards import read_batches, read_rows, read_schema
+from pipeline.shards import count_rows, read_batches, read_rows, read_schema
 from pipeline.stage import Output
 from stages import minhash, numbering
 from stages.minhash import Permutations, Shingles
@@ -146,7 +146,7 @@ class Signer:
             val = pc.fill_null(pc.equal(table["split"], "val"), False).to_numpy()
             quality = np.zeros(len(val))
             if scores:
-                quality = pc.fill_null(table[scores[0]].cast(pa.float64()), 0.0).to_numpy()
+                quality = pc.fill_null(table[scores[0]].cast(pa.float64(), safe=False), 0.0).to_numpy()
             lengths = np.diff(found.offsets)
             ranks = numbering.ranks(np.where(val, first, order), quality, lengths, hash_text(table["id"]))
             signatures = self._signatures(found, by)
@@ -171,6 +171,11 @@ class Shard(NamedTuple):
     signatures: str  # file
     states: str  # file; empty: all are kept
     shift: int  # to be added to the orders in its ranks
+
+    @property
+    def rows(self) -> int:
+        """Its documents. No file of this step is asked: signatures of references are deleted at the end."""
+        return count_rows(self.signatures) if self.states else self.documents.rows[self.name]
 
 
 @dataclass(frozen=True)

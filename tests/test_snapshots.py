@@ -5,12 +5,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from duplicates import Sources, Twin, corpus, kept, parsed, removed, run, shards, some_sources, write
+from duplicates import (
+    Sources,
+    Twin,
+    corpus,
+    edited,
+    kept,
+    parsed,
+    prose,
+    removed,
+    run,
+    shards,
+    some_sources,
+    write,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.dataset import Dataset
-from pipeline.errors import RecipeError
+from pipeline.errors import AlarmError, RecipeError
 from pipeline.executors import Inline
 from pipeline.runner import Run
 from stages.deduplicate import Deduplicate
@@ -149,3 +162,35 @@ def test_months_in_runs_of_their_own_are_one_step_over_all(tmp_path):
     assert {name: why for step in steps for name, why in removed(step).items()} == removed(at_once)
     assert {name for step in steps for name in kept(step)} == set(kept(at_once))
     assert [path.stem for path in (tmp_path / "oct/unique/signatures").iterdir()] == ["oct-000"]
+
+
+def test_what_is_against_another_can_be_compared_with_alone(tmp_path):
+    base, other = prose(1), prose(2)
+    near = " ".join(edited(base, 2, 1))
+    sources = {
+        "a": [[{"text": " ".join(base)}]],
+        "b": [[{"text": near}, {"text": " ".join(other)}]],
+        "c": [[{"text": near}, {"text": " ".join(other)}, {"text": " ".join(prose(3))}]],
+    }
+    recipe = write(tmp_path, sources)
+    for source, against in (("a", []), ("b", ["a-new"]), ("c", ["b-new"])):
+        recipe += f'[steps.{source}-new]\nstage = "deduplicate"\ndocuments = "{source}"\nagainst = {against}\n'
+    Run(parsed(recipe, tmp_path), str(tmp_path / "out"), Inline(), say=lambda line: None).run()
+    last = Dataset(str(tmp_path / "out/c-new"))
+    assert {name: stays for name, (stays, _, _) in removed(last).items()} == {
+        "c/000/0": "a/000/0",  # a copy of what went because of it
+        "c/000/1": "b/000/1",
+    }
+    assert set(kept(last)) == {"c/000/2"}
+
+
+def test_a_step_goes_on_behind_its_alarm_though_signatures_of_references_are_gone(tmp_path):
+    text = " ".join(prose(1))
+    recipe = write(tmp_path, {"old": [[{"text": text}]], "new": [[{"text": text}] * 120]})
+    recipe += '[steps.unique]\nstage = "deduplicate"\ndocuments = "new"\nagainst = "old"\n'
+    again = Run(parsed(recipe, tmp_path), str(tmp_path / "out"), Inline(), say=lambda line: None)
+    with pytest.raises(AlarmError, match="120 of 120 documents of 'new'"):
+        again.run()
+    assert not list((tmp_path / "out/unique/references").glob("*.parquet"))
+    again.run(allow=["unique"])
+    assert len(removed(Dataset(str(tmp_path / "out/unique")))) == 120

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from classifiers.words import Words, unicode_version, words
 from pipeline.dataset import Dataset
 from pipeline.hashing import hash_text
+from pipeline.schema import FORGOTTEN
 from pipeline.shards import count_rows, read_batches, read_rows, read_schema
 from pipeline.stage import Output
 from stages import minhash, numbering
@@ -37,6 +38,7 @@ STATES = pa.schema(
         ("exact", pa.bool_()),
     ]
 )
+FORGOTTEN_IDS = pa.schema([("id", pa.string())])
 
 
 class Signed(Protocol):
@@ -244,13 +246,27 @@ def orders_in(path: str) -> tuple[int, int]:
     return int(first), int(end)
 
 
-def recall_states(item: tuple[Dataset, str, str], output: Output) -> None:
-    """What became of the documents of one shard (step, name, file of signatures) in an earlier step."""
+def recall_forgotten(ledgers: tuple[str, ...], output: Output) -> None:
+    """The ids of documents that `pipeline forget` took out, by these ledgers."""
+    writer = output.table(FORGOTTEN_IDS, group_rows=1 << 16)
+    for path in ledgers:
+        for table in read_batches(path, ["id", "reason"]):
+            writer.write(table.filter(pc.equal(table["reason"], FORGOTTEN)).select(["id"]))
+
+
+def recall_states(forgotten: str, item: tuple[Dataset, str, str], output: Output) -> None:
+    """What became of the documents of one shard (step, name, file of signatures) in an earlier step.
+
+    What went because of a document that is in the file `forgotten`, if there is one, is as if it were not
+    there: nothing that stays is like it any more.
+    """
     reference, name, signatures = item
+    taken_out = _all_rows(forgotten, ["id"])["id"] if forgotten else pa.array([], pa.string())
     folder = reference.folders[0]
     kept = _all_rows(f"{folder}/shards/{name}.parquet", ["id"])
     gone = _all_rows(f"{folder}/rejected/{name}.parquet", ["id", "duplicate_of", "similarity", "reason"])
     gone = gone.filter(pc.fill_null(pc.starts_with(gone["reason"], "duplicate:"), False))
+    gone = gone.filter(pc.invert(pc.is_in(gone["duplicate_of"], value_set=taken_out)))
     writer = output.table(STATES, group_rows=1 << 16)
     for table in read_batches(signatures, ["id"]):
         places = pc.index_in(table["id"], value_set=gone["id"])

@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 from duplicates import (
+    STAGES,
     Sources,
     Twin,
     corpus,
     edited,
+    grams,
+    jaccard,
     kept,
     parsed,
     prose,
@@ -25,8 +28,10 @@ from hypothesis import strategies as st
 from pipeline.dataset import Dataset
 from pipeline.errors import AlarmError, RecipeError
 from pipeline.executors import Inline
+from pipeline.forget import TakeDown
 from pipeline.runner import Run
 from stages.deduplicate import Deduplicate
+from stages.forgotten import Forgotten
 
 
 def snapshots(folder: Path, sources: Sources, **fields: Any) -> dict[str, Dataset]:
@@ -174,7 +179,8 @@ def test_what_is_against_another_can_be_compared_with_alone(tmp_path):
     }
     recipe = write(tmp_path, sources)
     for source, against in (("a", []), ("b", ["a-new"]), ("c", ["b-new"])):
-        recipe += f'[steps.{source}-new]\nstage = "deduplicate"\ndocuments = "{source}"\nagainst = {against}\n'
+        recipe += f'[steps.{source}-new]\nstage = "deduplicate"\n'
+        recipe += f'documents = "{source}"\nagainst = {against}\n'
     Run(parsed(recipe, tmp_path), str(tmp_path / "out"), Inline(), say=lambda line: None).run()
     last = Dataset(str(tmp_path / "out/c-new"))
     assert {name: stays for name, (stays, _, _) in removed(last).items()} == {
@@ -194,3 +200,47 @@ def test_a_step_goes_on_behind_its_alarm_though_signatures_of_references_are_gon
     assert not list((tmp_path / "out/unique/references").glob("*.parquet"))
     again.run(allow=["unique"])
     assert len(removed(Dataset(str(tmp_path / "out/unique")))) == 120
+
+
+def test_a_text_that_one_reference_removed_and_another_keeps_is_compared_with(tmp_path):
+    base = prose(1)
+    text, like = base[18:], base[34:]
+    assert jaccard(grams(" ".join(base), 5), grams(" ".join(like), 5)) < 0.75
+    sources = {
+        "crawl": [[{"text": " ".join(base)}, {"text": " ".join(text)}]],
+        "heldout": [[{"text": " ".join(text)}]],
+        "new": [[{"text": " ".join(like)}, {"text": " ".join(text)}]],
+    }
+    numbers = "threshold = 0.8\nbands = 40\nrows = 3\n"
+    recipe = write(tmp_path, sources)
+    recipe += f'[steps.first]\nstage = "deduplicate"\ndocuments = "crawl"\n{numbers}'
+    recipe += f'[steps.second]\nstage = "deduplicate"\ndocuments = "new"\n{numbers}'
+    recipe += 'against = ["first", "heldout"]\nmax_removed = 1.0\n'
+    Run(parsed(recipe, tmp_path), str(tmp_path / "out"), Inline(), say=lambda line: None).run()
+    assert set(removed(Dataset(str(tmp_path / "out/first")))) == {"crawl/000/1"}
+    gone = removed(Dataset(str(tmp_path / "out/second")))
+    assert {name: stays for name, (stays, _, _) in gone.items()} == {
+        "new/000/0": "heldout/000/0",
+        "new/000/1": "heldout/000/0",
+    }
+
+
+def test_what_went_because_of_what_was_forgotten_since_removes_nothing(tmp_path):
+    base = prose(1)
+    near = " ".join(edited(base, 2, 1))
+    sources = {
+        "old": [[{"text": " ".join([*base, "longer"])}], [{"text": near}]],
+        "new": [[{"text": near}, {"text": near}]],
+    }
+    recipe = write(tmp_path, sources) + '[steps.first]\nstage = "deduplicate"\ndocuments = "old"\n'
+    out = str(tmp_path / "out")
+    Run(parsed(recipe, tmp_path), out, Inline(), say=lambda line: None).run()
+    assert removed(Dataset(f"{out}/first"))["old/001/0"][0] == "old/000/0"
+    TakeDown(out, STAGES, Forgotten.of, Inline(), say=lambda line: None).run(["old/000/0"])
+    recipe += '[steps.second]\nstage = "deduplicate"\n'
+    recipe += 'documents = "new"\nagainst = "first"\n'
+    Run(parsed(recipe, tmp_path), out, Inline(), say=lambda line: None).run()
+    second = Dataset(f"{out}/second")
+    assert len(kept(second)) == 1
+    assert [reason for _, _, reason in removed(second).values()] == ["duplicate:exact"]
+    assert not [*(tmp_path / "out/second").glob("states-*/*"), *(tmp_path / "out/second/forgotten").glob("*")]

@@ -89,7 +89,7 @@ class Deduplicate(Stage):
     optional: ClassVar[frozenset[str]] = frozenset({"against"})
     evidence: ClassVar[frozenset[str]] = frozenset({"duplicate_of"})
     alarms: ClassVar[frozenset[str]] = frozenset({"max_removed"})
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def __post_init__(self) -> None:
         if not 0 <= self.max_removed <= 1:

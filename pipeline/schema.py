@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.errors import RecipeError
+from pipeline.errors import RecipeError, nearest
 
 DOCUMENT = pa.schema(
     [
@@ -66,6 +66,21 @@ def aligned(table: pa.Table, schema: pa.Schema) -> pa.Table:
         for f in schema
     ]
     return pa.Table.from_arrays(columns, schema=schema)
+
+
+def check_scores(step: str, schema: pa.Schema, name: str) -> None:
+    """Refuse a column of scores that is not there or holds no numbers."""
+    kinds = (pa.types.is_integer, pa.types.is_floating)
+    numeric = [field.name for field in schema if any(kind(field.type) for kind in kinds)]
+    if name not in schema.names:
+        raise RecipeError(
+            f"step '{step}': quality: the documents have no column '{name}'; {nearest(name, numeric)}"
+        )
+    if name not in numeric:
+        raise RecipeError(
+            f"step '{step}': quality: the column '{name}' holds {schema.field(name).type} and no numbers; "
+            "name a score, such as the column that a step of `quality` added"
+        )
 
 
 def text_size(texts: pa.ChunkedArray) -> tuple[int, int]:

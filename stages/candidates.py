@@ -16,14 +16,20 @@ from classifiers.kernel import kernel
 from pipeline.shuffle import read_partition, scatter
 from pipeline.stage import Output
 from stages.numbering import Numbers, Rows, numbered, row_of, shard_of
-from stages.signed import ABSENT, Signed
+from stages.signed import ABSENT, GONE, Signed
 
 HEADS = 8  # members of a bucket that all others are compared with
 COMMON = 1_000  # members from which a bucket is reported
 REPORTED = 20  # such buckets, of one task and of all
 
 TEXTS = pa.schema(
-    [("key", pa.uint64()), ("check", pa.uint64()), ("number", pa.uint64()), ("rank", pa.uint64())]
+    [
+        ("key", pa.uint64()),
+        ("check", pa.uint64()),
+        ("number", pa.uint64()),
+        ("rank", pa.uint64()),
+        ("gone", pa.bool_()),  # removed by an earlier step
+    ]
 )
 KEYS = pa.schema([("key", pa.uint64()), ("number", pa.uint64()), ("rank", pa.uint64())])
 PAIRS = pa.schema([("first", pa.uint64()), ("second", pa.uint64())])
@@ -31,7 +37,7 @@ COPIES = pa.schema(
     [*PAIRS, ("told", pa.bool_())]
 )  # a row for the block of the copy (told), one for its first
 BUCKETS = pa.schema([("key", pa.uint64()), ("members", pa.int64()), ("heads", pa.list_(pa.uint64()))])
-TEXT_BYTES, KEY_BYTES = 32, 24  # of a row
+TEXT_BYTES, KEY_BYTES = 33, 24  # of a row
 
 
 @dataclass(frozen=True)
@@ -44,15 +50,18 @@ class Candidates:
     def send_texts(self, shard: int, output: Output) -> None:
         """The digest of each text of a shard to where its copies meet."""
         known = self.signed.texts(shard)
-        rows = np.flatnonzero(self.signed.states(shard) != ABSENT)
+        states = self.signed.states(shard)
+        rows = np.flatnonzero(states != ABSENT)
         keys, checks, ranks = (column[rows] for column in known)
-        table = pa.table([keys, checks, numbered(shard, rows), ranks], schema=TEXTS)
+        table = pa.table([keys, checks, numbered(shard, rows), ranks, states[rows] == GONE], schema=TEXTS)
         scatter(output, table, key_partitions(keys, self.partitions))
 
     def find_copies(self, texts: Sequence[str], partition: int, output: Output) -> None:
         """Each copy with the first of its kind, to the blocks of both."""
         table = read_partition(texts, partition)
-        firsts, seconds = copies_of(*(table[name].to_numpy() for name in TEXTS.names))
+        keys, checks, numbers, ranks, gone = (table[name].to_numpy() for name in TEXTS.names)
+        kept = self.signed.numbering.is_reference(numbers) & ~gone
+        firsts, seconds = copies_of(keys, checks, numbers, ranks, kept)
         told = np.arange(2 * len(firsts)) < len(firsts)
         columns = [np.concatenate([firsts, firsts]), np.concatenate([seconds, seconds]), told]
         block_of = self.signed.numbering.block_of
@@ -92,11 +101,17 @@ def key_partitions(keys: Numbers, partitions: int) -> NDArray[np.uint32]:
     return ((keys >> np.uint64(32)) * np.uint64(partitions) >> np.uint64(32)).astype(np.uint32)
 
 
-def copies_of(keys: Numbers, checks: Numbers, numbers: Numbers, ranks: Numbers) -> tuple[Numbers, Numbers]:
-    """(first, copy) for texts of equal key and check; the first is the one that has precedence."""
+def copies_of(
+    keys: Numbers, checks: Numbers, numbers: Numbers, ranks: Numbers, kept: NDArray[np.bool_]
+) -> tuple[Numbers, Numbers]:
+    """(first, copy) for texts of equal key and check; the first is the one that has precedence.
+
+    Those that are `kept` whatever comes are before all others: of two references one may have removed a text
+    that the other has, and what is like that text is to be found.
+    """
     order = np.argsort(keys)
     order = order[_shared(keys[order])]  # most texts have no copy: leave those out
-    order = order[np.lexsort((numbers[order], ranks[order], checks[order], keys[order]))]
+    order = order[np.lexsort([column[order] for column in (numbers, ranks, ~kept, checks, keys)])]
     keys, checks, numbers = keys[order], checks[order], numbers[order]
     again = np.zeros(len(keys), np.bool_)
     again[1:] = (keys[1:] == keys[:-1]) & (checks[1:] == checks[:-1])

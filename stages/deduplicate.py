@@ -5,7 +5,7 @@ itself; the ledger names that document and the similarity. There is no transitiv
 gone because of A, C stays unless it is similar to A or to another document that is kept.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
 from typing import Any, ClassVar, Literal
@@ -18,14 +18,14 @@ from pipeline import storage
 from pipeline.dataset import Dataset
 from pipeline.errors import InputError, RecipeError
 from pipeline.hashing import UInt64s
-from pipeline.schema import REASON, unify, with_column
-from pipeline.shards import count_rows, read_batches
+from pipeline.schema import FORGOTTEN, REASON, check_scores, unify, with_column
+from pipeline.shards import read_batches
 from pipeline.shuffle import read_partition
 from pipeline.stage import Job, Output, Stage
 from stages import duplicate_report, minhash
 from stages.duplicates import COMMON_KEYS, Search
 from stages.numbering import ORDERS, Numbering, row_of, shard_of
-from stages.signed import Scheme, Shard, SignedFiles, Signer, orders_in, recall_states
+from stages.signed import Scheme, Shard, SignedFiles, Signer, orders_in, recall_forgotten, recall_states
 
 ADDED = pa.schema(
     [
@@ -65,7 +65,7 @@ class Deduplicate(Stage):
             instead of the preset's
         bands: groups of signature values; two documents are compared when they agree in a whole group
         rows: values in a group; similarity s is found with chance 1 - (1 - s^rows)^bands
-        quality: column of scores from 0 to 1; used if it is there
+        quality: column of scores from 0 to 1; that of this name is used if it is there
         seed: chooses the permutations, as in datasketch
         memory: megabytes that a task may take, about; changes no result
         scratch: gigabytes on disk for keys that are being matched, about; changes no result
@@ -89,7 +89,7 @@ class Deduplicate(Stage):
     optional: ClassVar[frozenset[str]] = frozenset({"against"})
     evidence: ClassVar[frozenset[str]] = frozenset({"duplicate_of"})
     alarms: ClassVar[frozenset[str]] = frozenset({"max_removed"})
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def __post_init__(self) -> None:
         if not 0 <= self.max_removed <= 1:
@@ -158,6 +158,8 @@ class Deduplicate(Stage):
         documents = job.inputs["documents"]
         if not documents.shards:
             raise InputError(f"{documents} has no shards; look at what its step read: pipeline status")
+        if self.quality not in ("", "quality") or self.quality in documents.schema.names:
+            check_scores(job.step, documents.schema, self.quality)
         signed = self.signed(job)
         own, total = signed.numbering.references, signed.numbering.total
         if self.preset == "spark" and total > SPARK_MOST:
@@ -171,23 +173,25 @@ class Deduplicate(Stage):
         mark = partial(self.mark, documents, signed, decisions)
         job.map("shards", mark, shards, documents.contents)
         duplicate_report.write(job, common_keys(job.folder))
-        job.discard("told-merged", "references")
+        states = (f"states-{place:03d}" for place in range(len(references(job))))
+        job.discard("told-merged", "references", "forgotten", *states)
 
     def signed(self, job: Job) -> SignedFiles:
         """The documents of `against`, then the step's own, all with signatures."""
-        against = job.inputs["against"].parts if "against" in job.inputs else ()
-        recalled = [self._recalled(job, place, part) for place, part in enumerate(against)]
+        against = references(job)
+        forgotten = self._forgotten(job, against)
+        recalled = [self._recalled(job, place, part, forgotten) for place, part in enumerate(against)]
         plain = {place: part for place, part in enumerate(against) if not recalled[place]}
         signed_here = self._references(job, plain)
         shards: list[Shard] = []
         end = 0
         for place in range(len(against)):
             found = recalled[place] or signed_here[place]
-            first, last = orders_in(found[0].signatures) if found else (0, 0)
+            first, last = orders_in(found[0].signatures) if recalled[place] else (0, 1)
             shards += [shard._replace(shift=end - first) for shard in found]
             end += last - first
         own = self._own(job, job.inputs["documents"], end)
-        rows = tuple(count_rows(shard.signatures) for shard in (*shards, *own))
+        rows = tuple(shard.rows for shard in (*shards, *own))
         numbering = Numbering(rows, len(shards), max(1, (self.memory << 20) // BLOCK_BYTES))
         return SignedFiles(numbering, self.scheme, (*shards, *own))
 
@@ -207,6 +211,9 @@ class Deduplicate(Stage):
 
     def _references(self, job: Job, against: Mapping[int, Dataset]) -> dict[int, list[Shard]]:
         """Datasets to be compared with that bring no signatures."""
+        for part in against.values():
+            if self.quality in part.schema.names:
+                check_scores(job.step, part.schema, self.quality)
         items = {
             f"{place:03d}-{name}": (part, name, (0, 0, 1))
             for place, part in against.items()
@@ -219,7 +226,17 @@ class Deduplicate(Stage):
             for place, part in against.items()
         }
 
-    def _recalled(self, job: Job, place: int, reference: Dataset) -> list[Shard]:
+    def _forgotten(self, job: Job, against: Sequence[Dataset]) -> str:
+        """A file of the ids that runs have forgotten since; empty if there are none."""
+        ledgers = tuple(
+            f"{part.folders[0]}/rejected/{name}.parquet"
+            for part in against
+            for name, record in sorted(part.manifests[0].shards.items())
+            if FORGOTTEN in record["counts"].get("reasons", {})
+        )
+        return job.map("forgotten", recall_forgotten, {"all": ledgers}, {})["all"] if ledgers else ""
+
+    def _recalled(self, job: Job, place: int, reference: Dataset, forgotten: str) -> list[Shard]:
         """The documents of an earlier step of this kind, kept and removed; empty if it is of another kind."""
         [manifest], [folder] = reference.manifests, reference.folders
         files = {
@@ -233,7 +250,8 @@ class Deduplicate(Stage):
                     f"{differences}; give both steps the same bands, rows, shingle and seed"
                 )
         items = {f"{place:03d}-{name}": (reference, name, path) for name, path in files.items()}
-        states = job.map(f"states-{place:03d}", recall_states, items, {}) if items else {}
+        recall = partial(recall_states, forgotten)
+        states = job.map(f"states-{place:03d}", recall, items, {}) if items else {}
         return [
             Shard(reference, name, path, states[f"{place:03d}-{name}"], 0) for name, path in files.items()
         ]
@@ -264,6 +282,11 @@ class Deduplicate(Stage):
                     lambda all_rows, each: with_column(all_rows, each, rows[each]), rows.column_names, table
                 )
             )
+
+
+def references(job: Job) -> Sequence[Dataset]:
+    """The datasets that nothing is removed from."""
+    return job.inputs["against"].parts if "against" in job.inputs else ()
 
 
 def common_keys(folder: str) -> duplicate_report.Tables:

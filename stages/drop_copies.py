@@ -11,7 +11,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from classifiers.words import words
-from pipeline.errors import RecipeError, nearest
+from pipeline.schema import check_scores
 from pipeline.stage import Job, Output, Stage
 from stages.first_of_each import FirstOfEach, Names, Sorted
 from stages.signed import digests as word_digests
@@ -44,7 +44,7 @@ class DropCopies(Stage):
         """Put equal texts together, choose, mark."""
         documents = job.inputs["documents"]
         if self.quality:
-            _check_numbers(job.step, documents.schema, self.quality)
+            check_scores(job.step, documents.schema, self.quality)
         FirstOfEach(documents, self, Names("copy_of", "copies", f"copy:{self.by}"), self.memory).run(job)
 
     @property
@@ -71,17 +71,3 @@ def text_digests(texts: pa.ChunkedArray) -> NDArray[np.uint64]:
     values = texts.cast(pa.large_binary()).to_pylist()
     data = b"".join([xxhash.xxh3_128_digest(value or b"") for value in values])
     return np.frombuffer(data, "<u8").astype(np.uint64).reshape(len(values), 2)
-
-
-def _check_numbers(step: str, schema: pa.Schema, name: str) -> None:
-    kinds = (pa.types.is_integer, pa.types.is_floating)
-    numeric = [field.name for field in schema if any(kind(field.type) for kind in kinds)]
-    if name not in schema.names:
-        raise RecipeError(
-            f"step '{step}': quality: the documents have no column '{name}'; {nearest(name, numeric)}"
-        )
-    if name not in numeric:
-        raise RecipeError(
-            f"step '{step}': quality: the column '{name}' holds {schema.field(name).type} and no numbers; "
-            "name a score, such as the column that a step of `quality` added"
-        )

@@ -132,8 +132,8 @@ def orders_of(ranks: Numbers) -> Rows:
 
 
 def moved(ranks: Numbers, by: int) -> Numbers:
-    """The same ranks with orders greater by `by`."""
-    return ranks + (np.uint64(by) << _ORDER_BIT)
+    """The same ranks with orders greater by `by`, which may be negative."""
+    return ranks + np.uint64((by << int(_ORDER_BIT)) % (1 << 64))  # uint64 wraps around
 
 
 def _length_codes(words: Rows) -> Rows:

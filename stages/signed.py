@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from classifiers.words import Words, unicode_version, words
 from pipeline.dataset import Dataset
 from pipeline.hashing import hash_text
-from pipeline.shards import read_batches, read_rows, read_schema
+from pipeline.schema import FORGOTTEN
+from pipeline.shards import count_rows, read_batches, read_rows, read_schema
 from pipeline.stage import Output
 from stages import minhash, numbering
 from stages.minhash import Permutations, Shingles
@@ -37,6 +38,7 @@ STATES = pa.schema(
         ("exact", pa.bool_()),
     ]
 )
+FORGOTTEN_IDS = pa.schema([("id", pa.string())])
 
 
 class Signed(Protocol):
@@ -146,7 +148,7 @@ class Signer:
             val = pc.fill_null(pc.equal(table["split"], "val"), False).to_numpy()
             quality = np.zeros(len(val))
             if scores:
-                quality = pc.fill_null(table[scores[0]].cast(pa.float64()), 0.0).to_numpy()
+                quality = pc.fill_null(table[scores[0]].cast(pa.float64(), safe=False), 0.0).to_numpy()
             lengths = np.diff(found.offsets)
             ranks = numbering.ranks(np.where(val, first, order), quality, lengths, hash_text(table["id"]))
             signatures = self._signatures(found, by)
@@ -171,6 +173,11 @@ class Shard(NamedTuple):
     signatures: str  # file
     states: str  # file; empty: all are kept
     shift: int  # to be added to the orders in its ranks
+
+    @property
+    def rows(self) -> int:
+        """Its documents. No file of this step is asked: signatures of references are deleted at the end."""
+        return count_rows(self.signatures) if self.states else self.documents.rows[self.name]
 
 
 @dataclass(frozen=True)
@@ -239,13 +246,27 @@ def orders_in(path: str) -> tuple[int, int]:
     return int(first), int(end)
 
 
-def recall_states(item: tuple[Dataset, str, str], output: Output) -> None:
-    """What became of the documents of one shard (step, name, file of signatures) in an earlier step."""
+def recall_forgotten(ledgers: tuple[str, ...], output: Output) -> None:
+    """The ids of documents that `pipeline forget` took out, by these ledgers."""
+    writer = output.table(FORGOTTEN_IDS, group_rows=1 << 16)
+    for path in ledgers:
+        for table in read_batches(path, ["id", "reason"]):
+            writer.write(table.filter(pc.equal(table["reason"], FORGOTTEN)).select(["id"]))
+
+
+def recall_states(forgotten: str, item: tuple[Dataset, str, str], output: Output) -> None:
+    """What became of the documents of one shard (step, name, file of signatures) in an earlier step.
+
+    What went because of a document that is in the file `forgotten`, if there is one, is as if it were not
+    there: nothing that stays is like it any more.
+    """
     reference, name, signatures = item
+    taken_out = _all_rows(forgotten, ["id"])["id"] if forgotten else pa.array([], pa.string())
     folder = reference.folders[0]
     kept = _all_rows(f"{folder}/shards/{name}.parquet", ["id"])
     gone = _all_rows(f"{folder}/rejected/{name}.parquet", ["id", "duplicate_of", "similarity", "reason"])
     gone = gone.filter(pc.fill_null(pc.starts_with(gone["reason"], "duplicate:"), False))
+    gone = gone.filter(pc.invert(pc.is_in(gone["duplicate_of"], value_set=taken_out)))
     writer = output.table(STATES, group_rows=1 << 16)
     for table in read_batches(signatures, ["id"]):
         places = pc.index_in(table["id"], value_set=gone["id"])

@@ -37,12 +37,13 @@ def test_pairs_are_members_with_the_first_of_their_bucket(rows):
 def test_copies_are_told_by_key_and_check(rows):
     keys, checks, ranks = columns(rows)
     numbers = np.arange(len(rows), dtype=np.uint64)[::-1].copy()
-    firsts, copies = copies_of(keys, checks, numbers, ranks)
+    kept = ranks % np.uint64(3) == 0
+    firsts, copies = copies_of(keys, checks, numbers, ranks, kept)
     expected = {}
     for text in set(zip(keys.tolist(), checks.tolist(), strict=True)):
         here = np.flatnonzero((keys == text[0]) & (checks == text[1]))
-        first, *others = sorted((int(ranks[n]), int(numbers[n])) for n in here)
-        expected |= {other: first[1] for _, other in others}
+        first, *others = sorted((not kept[n], int(ranks[n]), int(numbers[n])) for n in here)
+        expected |= {other: first[2] for _, _, other in others}
     assert dict(zip(copies.tolist(), firsts.tolist(), strict=True)) == expected
 
 
@@ -52,7 +53,7 @@ def test_a_bucket_of_very_many_costs_linear_time():
     met = pair_up(key, numbers, numbers)
     assert len(met.firsts) == 8 * count - 36 and len(set(met.firsts.tolist())) == 8
     assert met.given_up == count * (count - 1) // 2 - len(met.firsts)
-    firsts, _ = copies_of(key, key, numbers, np.zeros(count, np.uint64))
+    firsts, _ = copies_of(key, key, numbers, np.zeros(count, np.uint64), np.zeros(count, np.bool_))
     assert len(firsts) == count - 1 and set(firsts.tolist()) == {0}
 
 

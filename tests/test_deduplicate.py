@@ -242,6 +242,15 @@ def test_nothing_to_read_and_too_many_datasets_are_refused(tmp_path, monkeypatch
         Run(parsed(recipe, tmp_path), str(tmp_path / "out"), Inline(), say=lambda line: None).run()
 
 
+def test_a_quality_that_is_no_score_is_refused(tmp_path):
+    sources = {"crawl": [[{"text": "one"}, {"text": "one"}]]}
+    with pytest.raises(RecipeError, match=r"no column 'qualty'; did you mean 'quality'"):
+        run(tmp_path, sources, quality="qualty")
+    with pytest.raises(RecipeError, match="'url' holds string and no numbers"):
+        run(tmp_path, sources, "url", quality="url")
+    assert len(removed(run(tmp_path, sources, "none", quality=""))) == 1
+
+
 def test_presets_and_bands_chosen_for_a_threshold():
     names = {preset: Deduplicate(preset=preset).scheme for preset in ("fineweb", "spark")}
     assert [vars(scheme) | {"seed": 0} for scheme in names.values()] == [

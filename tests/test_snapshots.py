@@ -5,15 +5,33 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from duplicates import Sources, Twin, corpus, kept, parsed, removed, run, shards, some_sources, write
+from duplicates import (
+    STAGES,
+    Sources,
+    Twin,
+    corpus,
+    edited,
+    grams,
+    jaccard,
+    kept,
+    parsed,
+    prose,
+    removed,
+    run,
+    shards,
+    some_sources,
+    write,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.dataset import Dataset
-from pipeline.errors import RecipeError
+from pipeline.errors import AlarmError, RecipeError
 from pipeline.executors import Inline
+from pipeline.forget import TakeDown
 from pipeline.runner import Run
 from stages.deduplicate import Deduplicate
+from stages.forgotten import Forgotten
 
 
 def snapshots(folder: Path, sources: Sources, **fields: Any) -> dict[str, Dataset]:
@@ -149,3 +167,80 @@ def test_months_in_runs_of_their_own_are_one_step_over_all(tmp_path):
     assert {name: why for step in steps for name, why in removed(step).items()} == removed(at_once)
     assert {name for step in steps for name in kept(step)} == set(kept(at_once))
     assert [path.stem for path in (tmp_path / "oct/unique/signatures").iterdir()] == ["oct-000"]
+
+
+def test_what_is_against_another_can_be_compared_with_alone(tmp_path):
+    base, other = prose(1), prose(2)
+    near = " ".join(edited(base, 2, 1))
+    sources = {
+        "a": [[{"text": " ".join(base)}]],
+        "b": [[{"text": near}, {"text": " ".join(other)}]],
+        "c": [[{"text": near}, {"text": " ".join(other)}, {"text": " ".join(prose(3))}]],
+    }
+    recipe = write(tmp_path, sources)
+    for source, against in (("a", []), ("b", ["a-new"]), ("c", ["b-new"])):
+        recipe += f'[steps.{source}-new]\nstage = "deduplicate"\n'
+        recipe += f'documents = "{source}"\nagainst = {against}\n'
+    Run(parsed(recipe, tmp_path), str(tmp_path / "out"), Inline(), say=lambda line: None).run()
+    last = Dataset(str(tmp_path / "out/c-new"))
+    assert {name: stays for name, (stays, _, _) in removed(last).items()} == {
+        "c/000/0": "a/000/0",  # a copy of what went because of it
+        "c/000/1": "b/000/1",
+    }
+    assert set(kept(last)) == {"c/000/2"}
+
+
+def test_a_step_goes_on_behind_its_alarm_though_signatures_of_references_are_gone(tmp_path):
+    text = " ".join(prose(1))
+    recipe = write(tmp_path, {"old": [[{"text": text}]], "new": [[{"text": text}] * 120]})
+    recipe += '[steps.unique]\nstage = "deduplicate"\ndocuments = "new"\nagainst = "old"\n'
+    again = Run(parsed(recipe, tmp_path), str(tmp_path / "out"), Inline(), say=lambda line: None)
+    with pytest.raises(AlarmError, match="120 of 120 documents of 'new'"):
+        again.run()
+    assert not list((tmp_path / "out/unique/references").glob("*.parquet"))
+    again.run(allow=["unique"])
+    assert len(removed(Dataset(str(tmp_path / "out/unique")))) == 120
+
+
+def test_a_text_that_one_reference_removed_and_another_keeps_is_compared_with(tmp_path):
+    base = prose(1)
+    text, like = base[18:], base[34:]
+    assert jaccard(grams(" ".join(base), 5), grams(" ".join(like), 5)) < 0.75
+    sources = {
+        "crawl": [[{"text": " ".join(base)}, {"text": " ".join(text)}]],
+        "heldout": [[{"text": " ".join(text)}]],
+        "new": [[{"text": " ".join(like)}, {"text": " ".join(text)}]],
+    }
+    numbers = "threshold = 0.8\nbands = 40\nrows = 3\n"
+    recipe = write(tmp_path, sources)
+    recipe += f'[steps.first]\nstage = "deduplicate"\ndocuments = "crawl"\n{numbers}'
+    recipe += f'[steps.second]\nstage = "deduplicate"\ndocuments = "new"\n{numbers}'
+    recipe += 'against = ["first", "heldout"]\nmax_removed = 1.0\n'
+    Run(parsed(recipe, tmp_path), str(tmp_path / "out"), Inline(), say=lambda line: None).run()
+    assert set(removed(Dataset(str(tmp_path / "out/first")))) == {"crawl/000/1"}
+    gone = removed(Dataset(str(tmp_path / "out/second")))
+    assert {name: stays for name, (stays, _, _) in gone.items()} == {
+        "new/000/0": "heldout/000/0",
+        "new/000/1": "heldout/000/0",
+    }
+
+
+def test_what_went_because_of_what_was_forgotten_since_removes_nothing(tmp_path):
+    base = prose(1)
+    near = " ".join(edited(base, 2, 1))
+    sources = {
+        "old": [[{"text": " ".join([*base, "longer"])}], [{"text": near}]],
+        "new": [[{"text": near}, {"text": near}]],
+    }
+    recipe = write(tmp_path, sources) + '[steps.first]\nstage = "deduplicate"\ndocuments = "old"\n'
+    out = str(tmp_path / "out")
+    Run(parsed(recipe, tmp_path), out, Inline(), say=lambda line: None).run()
+    assert removed(Dataset(f"{out}/first"))["old/001/0"][0] == "old/000/0"
+    TakeDown(out, STAGES, Forgotten.of, Inline(), say=lambda line: None).run(["old/000/0"])
+    recipe += '[steps.second]\nstage = "deduplicate"\n'
+    recipe += 'documents = "new"\nagainst = "first"\n'
+    Run(parsed(recipe, tmp_path), out, Inline(), say=lambda line: None).run()
+    second = Dataset(f"{out}/second")
+    assert len(kept(second)) == 1
+    assert [reason for _, _, reason in removed(second).values()] == ["duplicate:exact"]
+    assert not [*(tmp_path / "out/second").glob("states-*/*"), *(tmp_path / "out/second/forgotten").glob("*")]

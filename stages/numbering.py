@@ -3,10 +3,10 @@
 A document's number is the index of its shard << 32 | its row there; it never leaves the step. Its rank packs
 the order of precedence into one uint64; of two the lesser stays.
 
-    bits 54-63  the order of its dataset: references first, then split "val", then as the datasets are listed
-    bits 40-53  16,383 - its quality: a score from 0 to 1 in as many steps
-    bits 22-39  2^18 - 1 - its length in words: exact to 32,767 words, then to one in 16,384
-    bits 0-21   a hash of its id
+    bits 56-63  the order of its dataset: references first, then split "val", then as the datasets are listed
+    bits 44-55  4,095 - its quality: a score from 0 to 1 in as many steps
+    bits 28-43  2^16 - 1 - its length in words: exact to 8,191 words, then to one in 4,096
+    bits 0-27   a hash of its id
 
 Equal ranks go by number, that is by shard name and row.
 """
@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 Numbers = NDArray[np.uint64]
 Rows = NDArray[np.int64]
 
-ORDERS = 1 << 10
-_ORDER_BIT, _QUALITY_BIT, _LENGTH_BIT = (np.uint64(bit) for bit in (54, 40, 22))
-_BEST = (1 << 14) - 1
-_LONGEST = (1 << 18) - 1
-_EXACT_BITS = 14  # of a length
+ORDERS = 1 << 8
+_ORDER_BIT, _QUALITY_BIT, _LENGTH_BIT = (np.uint64(bit) for bit in (56, 44, 28))
+_BEST = (1 << 12) - 1
+_LONGEST = (1 << 16) - 1
+_EXACT_BITS = 12  # of a length
 _ROW = np.uint64(0xFFFFFFFF)
 
 
@@ -126,11 +126,6 @@ def ranks(orders: Rows, qualities: NDArray[np.float64], words: Rows, ids: Number
     return packed
 
 
-def orders_of(ranks: Numbers) -> Rows:
-    """The order of the dataset, out of each rank."""
-    return (ranks >> _ORDER_BIT).astype(np.int64)
-
-
 def moved(ranks: Numbers, by: int) -> Numbers:
     """The same ranks with orders greater by `by`, which may be negative."""
     return ranks + np.uint64((by << int(_ORDER_BIT)) % (1 << 64))  # uint64 wraps around
@@ -138,7 +133,7 @@ def moved(ranks: Numbers, by: int) -> Numbers:
 
 def _length_codes(words: Rows) -> Rows:
     """Lengths as short floating-point numbers, four bits of exponent; they grow with the lengths."""
-    words = np.minimum(words, (1 << 28) - 1)
+    words = np.minimum(words, (1 << 26) - 1)
     exponents = np.maximum(np.frexp(words.astype(np.float64))[1] - _EXACT_BITS, 0)
     mantissas = words >> np.maximum(exponents - 1, 0)
     codes: Rows = np.where(
@@ -148,7 +143,7 @@ def _length_codes(words: Rows) -> Rows:
 
 
 def lengths_of(ranks: Numbers) -> Rows:
-    """Words of the documents of these ranks; beyond 32,767 a little fewer than there were."""
+    """Words of the documents of these ranks; beyond 8,191 a little fewer than there were."""
     codes = _LONGEST - (ranks >> _LENGTH_BIT & np.uint64(_LONGEST)).astype(np.int64)
     exponents = codes >> _EXACT_BITS
     mantissas = codes - np.maximum(exponents - 1, 0) * (1 << _EXACT_BITS)

@@ -174,8 +174,8 @@ class Twin:
                     text = tuple(found.hashes.tolist()) or document["text"]
                     name = document.get("id", f"{source}/{number:03d}/{row}")
                     order = 0 if document.get("split") == "val" else 1 + place
-                    quality = round((document.get("quality") or 0) * 16383)
-                    tie = int(hash_text(pa.array([name]))[0]) >> 42
+                    quality = round((document.get("quality") or 0) * 4095)
+                    tie = int(hash_text(pa.array([name]))[0]) >> 36
                     rank = (order, -quality, -len(found.hashes), tie, number, row)
                     self.order.append((rank, name, text, document["text"]))
         self.order.sort(key=lambda each: each[0])

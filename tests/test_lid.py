@@ -59,7 +59,11 @@ def test_odd_words_are_too():
         check(text)
 
 
-@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=40).filter(lambda text: "_" not in text))
+@given(
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=40).filter(
+        lambda text: "_" not in text and "</s>" not in text  # fastText ends a line there
+    )
+)
 @settings(deadline=None, max_examples=150)
 def test_any_text_is_too(text):
     check(text)

@@ -136,7 +136,7 @@ def table(rows: Sequence[Figures]) -> Table:
     shown = Table(title="search for duplicates, one band at a time")
     for name in ("documents", "hours", "µs CPU each", "ratio", "making", "memory", "disk"):
         shown.add_column(name, justify="right")
-    for name in ("candidates", "texts read for", "given up", "removed", "found", "wrong"):
+    for name in ("candidates", "by texts", "given up", "removed", "found", "wrong"):
         shown.add_column(name, justify="right")
     first = rows[0].cpu_seconds / rows[0].documents
     for row in rows:

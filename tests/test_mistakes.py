@@ -181,7 +181,7 @@ def test_so_are_files_that_cannot_be_what_they_should(pipeline, text, file, word
         (CRAWL, "books.jsonl", "", ["books.jsonl is no web archive"]),
         (CRAWL, "noise.warc.gz", "", ["noise.warc.gz is no web archive"]),
         (CRAWL, "empty.warc", "", ["empty.warc is no web archive"]),
-        (GRAMS, "empty.jsonl", "books", ["no example in", "empty.jsonl"]),
+        (GRAMS, "empty.jsonl", "", ["no example in", "empty.jsonl"]),
         (RECIPE.replace("books = 1", "boks = 1"), "", "books tagged tokens", ["weights", "no source boks"]),
         (RECIPE.replace('"en"', '"zh"'), "", "books tagged tokens", ["no document has training tokens"]),
     ],

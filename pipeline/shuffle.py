@@ -33,6 +33,11 @@ def partitions_for(total_bytes: int, limit_bytes: int) -> int:
     return 1 << max(0, shares - 1).bit_length()
 
 
+def key_partitions(keys: NDArray[np.uint64], partitions: int) -> NDArray[np.uint32]:
+    """Equal keys to one of at most 2^32 partitions, by their upper bits."""
+    return ((keys >> np.uint64(32)) * np.uint64(partitions) >> np.uint64(32)).astype(np.uint32)
+
+
 def sorted_by_partition(table: pa.Table, partitions: NDArray[np.uint32]) -> pa.Table:
     """The rows of `table` with a last column `partition`, sorted by it; equal partitions keep their order."""
     few = int(partitions.max(initial=0)) < 1 << 16  # numpy sorts 16 bits by radix

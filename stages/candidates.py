@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from classifiers.kernel import kernel
-from pipeline.shuffle import read_partition, scatter
+from pipeline.shuffle import key_partitions, read_partition, scatter
 from pipeline.stage import Output
 from stages.numbering import Numbers, Rows, numbered, row_of, shard_of
 from stages.signed import ABSENT, GONE, Signed
@@ -94,11 +94,6 @@ class Candidates:
         firsts, seconds = met.firsts[open_to_change], met.seconds[open_to_change]
         blocks = self.signed.numbering.block_of(firsts)
         scatter(output, pa.table([firsts, seconds], schema=PAIRS), blocks)
-
-
-def key_partitions(keys: Numbers, partitions: int) -> NDArray[np.uint32]:
-    """Equal keys to one partition, by their upper bits."""
-    return ((keys >> np.uint64(32)) * np.uint64(partitions) >> np.uint64(32)).astype(np.uint32)
 
 
 def copies_of(

@@ -105,11 +105,6 @@ def told(files: Sequence[str], blocks: NDArray[np.uint32], shard: int) -> pa.Tab
     return read_partition([files[blocks[shard]]], shard)
 
 
-def key_partitions(keys: NDArray[np.uint64], partitions: int) -> NDArray[np.uint32]:
-    """Equal keys to one of a power of two of partitions, by their upper bits."""
-    return ((keys >> np.uint64(32)) * np.uint64(partitions) >> np.uint64(32)).astype(np.uint32)
-
-
 def found_in(
     known: NDArray[np.uint64], keys: NDArray[np.uint64]
 ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:

@@ -15,9 +15,9 @@ from pipeline.dataset import Dataset
 from pipeline.hashing import hash_text
 from pipeline.schema import REASON, unify, with_column
 from pipeline.shards import read_batches
-from pipeline.shuffle import GROUP_ROWS, exchange, merge, read_partition, sorted_by_partition
+from pipeline.shuffle import GROUP_ROWS, exchange, key_partitions, merge, read_partition, sorted_by_partition
 from pipeline.stage import Job, Output, Stage
-from stages.delivery import SHARD, Budget, Shards, deliver, found_in, key_partitions, told
+from stages.delivery import SHARD, Budget, Shards, deliver, found_in, told
 from stages.line_rules import keep_lines
 from stages.repeated_report import LEADERS, Losses, choose_leaders, leaders, report, tables
 from stages.sites import READS, SITE_BYTES, SIZE, Counted, CountSites, runs, sites_of

@@ -21,7 +21,7 @@ from pipeline.hashing import UInt64s, among, hash_text
 from pipeline.output import record_path
 from pipeline.schema import REASON
 from pipeline.shards import read_batches
-from pipeline.shuffle import exchange, partitions_for, read_partition, scatter
+from pipeline.shuffle import exchange, key_partitions, partitions_for, read_partition, scatter
 from pipeline.stage import Job, Output
 from stages.duplicate_page import to_html
 
@@ -163,8 +163,7 @@ def _count(folder: str, documents: Dataset, partitions: int, shard: str, output:
     earlier = _earlier(documents, shard)
     counted = chain((_kept(table, earlier, shard) for table in kept), (_gone(table) for table in gone))
     rows = _most(_summed(counted), {"group": MOST["group"]})
-    keys = hash_text(rows["key"]) >> np.uint64(32)
-    scatter(output, rows, (keys * np.uint64(partitions) >> np.uint64(32)).astype(np.uint32))
+    scatter(output, rows, key_partitions(hash_text(rows["key"]), partitions))
 
 
 def _earlier(documents: Dataset, shard: str) -> pa.Table | None:

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from pipeline.dataset import Dataset
 from pipeline.schema import REASON, unify, with_column
 from pipeline.shards import read_batches
-from pipeline.shuffle import exchange, read_partition
+from pipeline.shuffle import exchange, key_partitions, read_partition
 from pipeline.stage import Job, Output
-from stages.delivery import SHARD, Budget, Shards, deliver, found_in, key_partitions, told
+from stages.delivery import SHARD, Budget, Shards, deliver, found_in, told
 from stages.numbering import numbered, shard_of
 
 Digests = NDArray[np.uint64]  # [documents, 2]

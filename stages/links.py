@@ -21,12 +21,11 @@ from pipeline.errors import InputError
 from pipeline.files import Files, SmallFiles, basename, of_source, stem
 from pipeline.schema import REASON
 from pipeline.shards import count_rows, read_batches
-from pipeline.shuffle import exchange, partitions_for, read_partition, scatter
+from pipeline.shuffle import exchange, key_partitions, partitions_for, read_partition, scatter
 from pipeline.stage import Job, Output, Stage
 from pipeline.storage import open_input
 from stages import listed
 from stages.block_lists import BlockList, read_blocked
-from stages.candidates import key_partitions
 from stages.canonical import Address, address
 from stages.choose import blocked
 from stages.curated import COMPRESSED

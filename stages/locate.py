@@ -14,9 +14,8 @@ from pipeline.errors import InputError, RecipeError
 from pipeline.files import Files, basename, expand, stem
 from pipeline.schema import REASON
 from pipeline.shards import count_rows, read_batches
-from pipeline.shuffle import exchange, partitions_for, read_partition, scatter
+from pipeline.shuffle import exchange, key_partitions, partitions_for, read_partition, scatter
 from pipeline.stage import Job, Output, Stage
-from stages.candidates import key_partitions
 from stages.listed import UNKNOWN, Listed, paths_of
 from stages.picks import ADDRESS, archive_keys
 from stages.url_index import CAPTURE, Spans, captures, surt_prefixes

@@ -10,8 +10,8 @@ from pipeline.dataset import Dataset
 from pipeline.files import basename
 from pipeline.hashing import UInt64s, hash_text
 from pipeline.schema import DOCUMENT
+from pipeline.shuffle import key_partitions
 from stages.addresses import Address, records_at
-from stages.candidates import key_partitions
 from stages.canonical import address
 from stages.warc import Record
 

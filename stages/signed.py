@@ -196,7 +196,7 @@ class SignedFiles:
 
     def texts(self, shard: int) -> tuple[Numbers, Numbers, Numbers]:
         """See Signed."""
-        table = self._read(shard, ["key", "check", "rank"])
+        table = _all_rows(self.shards[shard].signatures, ["key", "check", "rank"])
         ranks = numbering.moved(table["rank"].to_numpy(), self.shards[shard].shift)
         return table["key"].to_numpy(), table["check"].to_numpy(), ranks
 
@@ -233,10 +233,6 @@ class SignedFiles:
     def evidence(self, shard: int, rows: Rows) -> pa.Table:
         """See Signed."""
         return read_rows(self.shards[shard].states, rows, STATES.names)
-
-    def _read(self, shard: int, columns: list[str]) -> pa.Table:
-        path = self.shards[shard].signatures
-        return _all_rows(path, columns)
 
 
 def orders_in(path: str) -> tuple[int, int]:
@@ -293,7 +289,11 @@ def digests(found: Words, texts: pa.ChunkedArray) -> Numbers:
 
 def signature_values(column: pa.ChunkedArray) -> NDArray[np.uint32]:
     """Signatures [rows, permutations] from their column; what a null row holds means nothing."""
-    values = column.combine_chunks()
-    width = column.type.byte_width
-    data = np.frombuffer(values.buffers()[1], np.uint8)[values.offset * width :][: len(values) * width]
-    return data.view("<u4").reshape(len(values), width // 4)
+    return fixed_bytes(column).view("<u4")
+
+
+def fixed_bytes(column: pa.ChunkedArray) -> NDArray[np.uint8]:
+    """The bytes [rows, width] of fixed-size binary; what a null row holds means nothing."""
+    values, width = column.combine_chunks(), column.type.byte_width
+    data = np.frombuffer(values.buffers()[1], np.uint8)
+    return data[values.offset * width :][: len(values) * width].reshape(len(values), width)

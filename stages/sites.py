@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from pipeline.dataset import Dataset
 from pipeline.hashing import hash_text
-from pipeline.shuffle import exchange, read_partition
+from pipeline.shuffle import exchange, key_partitions, read_partition
 from pipeline.stage import Job, Output
 from stages.canonical import address
-from stages.delivery import SHARD, Budget, Shards, deliver, found_in, key_partitions, told
+from stages.delivery import SHARD, Budget, Shards, deliver, found_in, told
 
 READS = {"domain": ["domain"], "host": ["url"], "all": []}  # the columns that say what a site is
 SIZE = "site_documents"  # the column that says how many documents a site has

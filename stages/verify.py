@@ -20,7 +20,7 @@ from stages import minhash
 from stages.candidates import unique_pairs
 from stages.minhash import Shingles
 from stages.numbering import Numbers, Rows, by_shard, lengths_of
-from stages.signed import KEPT, Signed
+from stages.signed import KEPT, Signed, fixed_bytes
 
 ERRORS = 3  # standard errors from the threshold within which an estimate is not believed
 RUN_ROWS = 4_096  # in a row group of what is merged by rank
@@ -65,7 +65,7 @@ class Verification:
         error = ERRORS * minhash.standard_error(self.threshold, self.signed.scheme.permutations)
         similar = [SIMILAR.empty_table()]
         for table in stream_partition(sent, block):
-            theirs, parents, seconds = _sketch_values(table["sketch"]), *_pairs(table)
+            theirs, parents, seconds = fixed_bytes(table["sketch"]), *_pairs(table)
             places = np.searchsorted(own, seconds)
             estimates = minhash.estimates(theirs, parents, sketches, places)
             likely = estimates >= self.threshold - error
@@ -186,12 +186,6 @@ def _seconds(sent: Sequence[str], block: int) -> Numbers:
     for table in stream_partition(sent, block, ["seconds"]):
         found = np.union1d(found, table["seconds"].combine_chunks().flatten().to_numpy())
     return found
-
-
-def _sketch_values(column: pa.ChunkedArray) -> NDArray[np.uint8]:
-    values, width = column.combine_chunks(), column.type.byte_width
-    data = np.frombuffer(values.buffers()[1], np.uint8)
-    return data[values.offset * width :][: len(values) * width].reshape(len(values), width)
 
 
 def _shingle_values(column: pa.ChunkedArray) -> Shingles:

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages import candidates
+from pipeline.shuffle import key_partitions
 from stages.candidates import HEADS, copies_of, pair_up
 
 ROWS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2), st.integers(0, 9)), max_size=60)
@@ -68,6 +68,6 @@ def test_the_largest_buckets_are_told():
 
 @given(st.lists(st.integers(0, 2**64 - 1), min_size=1), st.integers(1, 64))
 def test_equal_keys_go_to_one_partition(keys, partitions):
-    found = candidates.key_partitions(np.array(keys, np.uint64), partitions)
+    found = key_partitions(np.array(keys, np.uint64), partitions)
     assert found.max() < partitions
     assert len(set(zip(keys, found.tolist(), strict=True))) == len(set(keys))
